@@ -1,1 +1,169 @@
-//! (room)
+//! A job: one message to send, as a producer publishes it, parsed once and valid from then on.
+//!
+//! [`parse`](parse::parse) turns a producer's bytes into a [`Job`]; inside, nobody checks again.
+//! In the ledger a job's body is this type's own JSON, with every default already filled in.
+
+mod identity;
+mod message;
+mod names;
+mod parse;
+mod recipient;
+mod schema;
+
+pub use identity::{Digest, JobKey};
+pub use names::{Campaign, JobId, NumberId, PoolName, Source};
+pub use parse::{Refused, Received, parse};
+pub use recipient::Recipient;
+pub use schema::schema;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::clock::Timestamp;
+use crate::outcome::words;
+
+words! {
+    /// Which job goes first, where several could.
+    Priority {
+        /// One-time passwords: the next permit.
+        Urgent = "urgent",
+        /// Ahead of the ordinary.
+        High = "high",
+        /// The ordinary.
+        Normal = "normal",
+        /// Campaigns.
+        Bulk = "bulk",
+    }
+}
+
+impl Priority {
+    /// Position in arrays that are kept per priority: urgent is 0.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+words! {
+    /// What Meta charges for, and what a recipient may opt out of.
+    Category {
+        /// Offers and news.
+        Marketing = "marketing",
+        /// About something the recipient did.
+        Utility = "utility",
+        /// One-time passwords.
+        Authentication = "authentication",
+        /// Free-form, inside a service window.
+        Service = "service",
+    }
+}
+
+words! {
+    /// What to do with a job of which nobody can say whether it was sent.
+    OnUnknown {
+        /// Send again.
+        Resend = "resend",
+        /// Send again once later messages were reported and this one was not.
+        ResendIfSilent = "resend_if_silent",
+        /// Leave it: it ends `unresolved`.
+        Leave = "leave",
+    }
+}
+
+/// Who shall send: what the producer wrote in `from`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum From {
+    /// Any number of this pool.
+    Pool(PoolName),
+    /// This number alone, by Meta's id.
+    Number(NumberId),
+    /// This number alone, by its display number (digits only); the fleet knows its id.
+    Display(String),
+}
+
+/// A template's name and language, as holds and metrics of templates need them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TemplateRef {
+    /// The template's name.
+    pub name: String,
+    /// Its language code, as `en_US`.
+    pub language: String,
+}
+
+/// The message object, checked, in the producer's own bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Message {
+    /// Meta's `type`; may be one that we don't know.
+    pub kind: String,
+    /// Set for templates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateRef>,
+    /// The whole object, from `{` to `}`, without `messaging_product`, `to` and what else is ours.
+    pub json: Box<RawValue>,
+}
+
+impl Message {
+    /// Whether Meta lets this out only inside a service window.
+    pub fn is_free_form(&self) -> bool {
+        self.template.is_none()
+    }
+}
+
+/// Present: the job goes out by `/marketing_messages`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Marketing {
+    /// `CLOUD_API_FALLBACK` or `STRICT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_policy: Option<String>,
+    /// Whether Meta may use what the recipient does with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_activity_sharing: Option<bool>,
+}
+
+/// One message to send. Valid because it exists.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// The ledger's key.
+    pub key: JobKey,
+    /// The producer's id.
+    pub id: JobId,
+    /// The producer's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// Tells two jobs of one id apart.
+    pub digest: Digest,
+    /// Who shall send.
+    pub from: From,
+    /// Its lane's priority.
+    pub priority: Priority,
+    /// The person.
+    pub to: Recipient,
+    /// What to send.
+    pub message: Message,
+    /// What Meta charges for.
+    pub category: Category,
+    /// The campaign it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Campaign>,
+    /// Not to be sent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Not to be sent from this moment on.
+    pub expires_at: Timestamp,
+    /// To be delivered within this time of its publishing (or `not_before`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_within: Option<Duration>,
+    /// What to do if nobody can say whether it was sent.
+    pub on_unknown: OnUnknown,
+    /// Set for jobs that go out by `/marketing_messages`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marketing: Option<Marketing>,
+    /// The producer's own, returned with every event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Box<RawValue>>,
+    /// When it was published, or first seen.
+    pub enqueued_at: Timestamp,
+}
