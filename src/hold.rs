@@ -1,1 +1,237 @@
-//! (room)
+//! Holds: «nothing may pass here», in one table for everything that blocks.
+//!
+//! Pure: who is blocked by what. The ledger keeps the holds, the worker keeps a [`HoldSet`] of all but the
+//! recipients' (there may be a million of those; the ledger looks them up at admission).
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::job::Category;
+use crate::outcome::{Reason, words};
+
+words! {
+    /// What a hold covers. Its subject names which one.
+    Scope {
+        /// The whole sender; the subject is empty.
+        Everything = "everything",
+        /// One access token, by its name in the configuration.
+        Credential = "credential",
+        /// One business portfolio.
+        Portfolio = "portfolio",
+        /// One WhatsApp Business Account, perhaps one country of it only.
+        Waba = "waba",
+        /// One sending number.
+        Number = "number",
+        /// One template, as `name/language`.
+        Template = "template",
+        /// One recipient, perhaps one category only.
+        Recipient = "recipient",
+        /// One campaign.
+        Campaign = "campaign",
+    }
+}
+
+words! {
+    /// What becomes of a job that meets a hold.
+    Effect {
+        /// It waits until the hold is lifted.
+        Wait = "wait",
+        /// It ends as `suppressed`.
+        End = "end",
+    }
+}
+
+/// The ledger's number of a hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldId(pub i64);
+
+/// A hold that shall be placed; placed again on the same cover, the later `until` wins and `step` counts up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldOrder {
+    /// What it covers, and which one.
+    pub cover: Cover,
+    /// What becomes of jobs that meet it.
+    pub effect: Effect,
+    /// Why.
+    pub reason: Reason,
+    /// Who placed it: `meta:190`, `health`, `cli:anna`.
+    pub who: String,
+    /// When it ends by itself; none: a webhook or a person ends it.
+    pub until: Option<Timestamp>,
+    /// At its end one job goes first, and the hold is lifted only if that one comes through.
+    pub probe: bool,
+}
+
+/// What a hold covers. Two holds of the same cover are one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cover {
+    /// The kind of thing.
+    pub scope: Scope,
+    /// Which one; empty for `everything`.
+    pub subject: String,
+    /// Only jobs of this category.
+    pub category: Option<Category>,
+    /// Only recipients whose phone number begins with this calling code (digits).
+    pub country: Option<String>,
+}
+
+impl Cover {
+    /// Covers all of one thing.
+    pub fn of(scope: Scope, subject: impl Into<String>) -> Self {
+        Self { scope, subject: subject.into(), category: None, country: None }
+    }
+
+    /// Covers only jobs of one category.
+    pub fn category(self, category: Category) -> Self {
+        Self { category: Some(category), ..self }
+    }
+
+    /// Covers only one country.
+    pub fn country(self, calling_code: impl Into<String>) -> Self {
+        Self { country: Some(calling_code.into()), ..self }
+    }
+
+    /// Whether it covers the whole subject, so that nothing of it need be looked at.
+    pub fn is_whole(&self) -> bool {
+        self.category.is_none() && self.country.is_none()
+    }
+}
+
+/// A hold as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The ledger's number of it.
+    pub id: HoldId,
+    /// What it covers.
+    #[serde(flatten)]
+    pub cover: Cover,
+    /// What becomes of jobs that meet it.
+    pub effect: Effect,
+    /// Why.
+    pub reason: Reason,
+    /// Who placed it.
+    pub who: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; none: a webhook or a person ends it.
+    pub until: Option<Timestamp>,
+    /// Whether its end is tried with one job first.
+    pub probe: bool,
+    /// How often it was placed in a row.
+    pub step: u32,
+}
+
+/// What of a job and its number a hold may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The name of the number's access token.
+    pub credential: &'a str,
+    /// The number's portfolio, where known.
+    pub portfolio: &'a str,
+    /// The number's account, where known.
+    pub waba: &'a str,
+    /// Meta's id of the number.
+    pub number: &'a str,
+    /// `name/language` of the job's template; empty for free-form.
+    pub template: &'a str,
+    /// The recipient, whole.
+    pub recipient: &'a str,
+    /// The job's campaign; empty for none.
+    pub campaign: &'a str,
+    /// The job's category.
+    pub category: Category,
+}
+
+impl Facts<'_> {
+    fn subject(&self, scope: Scope) -> &str {
+        match scope {
+            Scope::Everything => "",
+            Scope::Credential => self.credential,
+            Scope::Portfolio => self.portfolio,
+            Scope::Waba => self.waba,
+            Scope::Number => self.number,
+            Scope::Template => self.template,
+            Scope::Recipient => self.recipient,
+            Scope::Campaign => self.campaign,
+        }
+    }
+}
+
+/// The answer to «may this pass?».
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage<'a> {
+    /// Nothing is in the way.
+    Free,
+    /// This hold's time is over, and one job may go to try it.
+    Probe(&'a Hold),
+    /// This hold is in the way.
+    Blocked(&'a Hold),
+}
+
+/// All holds that a worker must know without asking.
+#[derive(Clone, Debug, Default)]
+pub struct HoldSet {
+    by_subject: HashMap<(Scope, String), Vec<Hold>>,
+}
+
+impl HoldSet {
+    /// Holds of recipients are left out: they are looked up.
+    pub fn new(holds: impl IntoIterator<Item = Hold>) -> Self {
+        let mut set = Self::default();
+        for hold in holds.into_iter().filter(|hold| hold.cover.scope != Scope::Recipient) {
+            let place = (hold.cover.scope, hold.cover.subject.clone());
+            set.by_subject.entry(place).or_default().push(hold);
+        }
+        set
+    }
+
+    /// Whether nothing at all is held.
+    pub fn is_empty(&self) -> bool {
+        self.by_subject.is_empty()
+    }
+
+    /// Every hold, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.by_subject.values().flatten()
+    }
+
+    /// What stands in the way of this job by this number; a hold that blocks comes before one that may be tried.
+    pub fn passage(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
+        let mut answer = Passage::Free;
+        if self.is_empty() {
+            return answer;
+        }
+        for scope in Scope::ALL {
+            let place = (*scope, facts.subject(*scope).to_owned());
+            for hold in self.by_subject.get(&place).into_iter().flatten() {
+                match hold.stands(facts, now) {
+                    Passage::Free => {}
+                    Passage::Probe(hold) => answer = Passage::Probe(hold),
+                    Passage::Blocked(hold) => return Passage::Blocked(hold),
+                }
+            }
+        }
+        answer
+    }
+}
+
+impl Hold {
+    /// What this hold says to a job that its subject covers.
+    pub fn stands(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
+        let other_category = self.cover.category.is_some_and(|category| category != facts.category);
+        let other_country = self.cover.country.as_deref().is_some_and(|code| {
+            !facts.recipient.strip_prefix('+').is_some_and(|digits| digits.starts_with(code))
+        });
+        if other_category || other_country {
+            return Passage::Free;
+        }
+        match (self.until, self.probe) {
+            (Some(until), true) if until <= now => Passage::Probe(self),
+            (Some(until), false) if until <= now => Passage::Free,
+            _ => Passage::Blocked(self),
+        }
+    }
+}

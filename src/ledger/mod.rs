@@ -1,1 +1,43 @@
-//! (room)
+//! The ledger: the durable record of jobs, waiting rows, holds, leases and events to publish.
+//!
+//! It promises: what it answered is on disk; a job is admitted by one worker at a time; a job that ended stays
+//! ended; a waiting row stands as long as its job waits or is unknown, and goes in the commit that ends the job.
+//! Every call is a batch, and batches that gather while one commit is under way become the next commit.
+
+mod model;
+pub mod sqlite;
+
+pub use model::*;
+
+use crate::clock::Timestamp;
+use crate::hold::{Hold, HoldId, HoldOrder};
+use crate::job::{JobKey, Priority};
+
+/// Why the ledger could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database is away or full: stop taking jobs, and try again.
+    #[error("ledger is unreachable: {0}")]
+    Unreachable(String),
+    /// Another worker has this embedded ledger open.
+    #[error("ledger {0} belongs to another running worker")]
+    Taken(String),
+    /// The schema is newer or older than this binary can work with.
+    #[error("ledger has schema {found}, this binary works with {known}: run `tidegate migrate`, or a newer tidegate")]
+    Schema {
+        /// The version that the ledger has.
+        found: i64,
+        /// The version that this binary brings.
+        known: i64,
+    },
+    /// A row does not read as what it must be: the file was damaged or changed by others.
+    #[error("ledger row is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The ledger, whichever database keeps it.
+#[derive(Clone, Debug)]
+pub enum Ledger {
+    /// One file, one worker.
+    Sqlite(sqlite::SqliteLedger),
+}

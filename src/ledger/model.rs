@@ -1,0 +1,444 @@
+//! What goes into the ledger and comes out of it, the same for every database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::hold::{Hold, HoldId, HoldOrder};
+use crate::job::{Job, JobKey, NumberId, PoolName, Priority};
+use crate::outcome::{Reason, State, UnknownCause};
+
+/// A worker process, for the time it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct WorkerId(pub uuid::Uuid);
+
+/// Counts up with each change of a lease's owner; guards admissions.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Fence(pub i64);
+
+/// Where a job stands in line: its pool, and its number if it may go by that one alone.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Route {
+    /// The pool.
+    pub pool: PoolName,
+    /// The one number, if the producer named it.
+    pub pinned: Option<NumberId>,
+}
+
+/// A job with its place in line.
+#[derive(Clone, Debug)]
+pub struct Routed {
+    /// The job.
+    pub job: Arc<Job>,
+    /// Its place in line.
+    pub route: Route,
+}
+
+/// What became of a job that was handed in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Enqueued {
+    /// Taken: `queued`, or `waiting` for its `not_before`.
+    Fresh,
+    /// The same job was handed in before; it stands in this state.
+    Duplicate(State),
+    /// Another job has this id.
+    IdReused,
+}
+
+/// How many rows of one lane a worker has room for.
+#[derive(Clone, Debug)]
+pub struct LaneRoom {
+    /// The lane's pool, and its number for the jobs that name one.
+    pub route: Route,
+    /// The lane's priority.
+    pub priority: Priority,
+    /// Room for rows that are due at a time (retries, deferrals).
+    pub timed: u32,
+    /// Room for rows that were published and not looked at yet.
+    pub fresh: u32,
+}
+
+/// A waiting row in a worker's hands.
+#[derive(Clone, Debug)]
+pub struct ClaimedRow {
+    /// The job's key.
+    pub key: JobKey,
+    /// The job as JSON, in the ledger's own form.
+    pub body: String,
+    /// Its place in line.
+    pub route: Route,
+    /// Its lane's priority.
+    pub priority: Priority,
+    /// Set for rows that were due at a time; none for fresh ones.
+    pub due_at: Option<Timestamp>,
+    /// The hold under which it was parked and which has been lifted since.
+    pub released: Option<HoldId>,
+}
+
+/// What a claim found.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// The rows, in order within each lane.
+    pub rows: Vec<ClaimedRow>,
+    /// For each lane asked, whether it may have more that could be claimed now.
+    pub more: Vec<bool>,
+    /// The earliest time at which a row of the lanes asked falls due.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A request to send a job now, by this number.
+#[derive(Clone, Debug)]
+pub struct AdmitRequest {
+    /// The job with its place in line.
+    pub routed: Routed,
+    /// The number that shall send it.
+    pub number: NumberId,
+    /// The lease under which this worker owns the number.
+    pub fence: Fence,
+    /// What holds may look at besides the job.
+    pub account: Arc<Account>,
+    /// When an answer must have been settled; later the attempt counts as unknown.
+    pub deadline: Timestamp,
+    /// A hold whose time is over, which this job tries.
+    pub probe: Option<HoldId>,
+}
+
+/// Whose number it is: what holds need to know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The name of the access token, never the token.
+    pub credential: String,
+    /// The WhatsApp Business Account; empty if unknown.
+    pub waba: String,
+    /// The business portfolio; empty if unknown.
+    pub portfolio: String,
+}
+
+/// The ledger's yes: made by the ledger alone, consumed by the send.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "an admission that is neither sent nor settled becomes unknown at its deadline"]
+pub struct Admission {
+    pub(super) key: JobKey,
+    pub(super) number: NumberId,
+    pub(super) attempt: u32,
+    pub(super) tries: u32,
+    pub(super) deadline: Timestamp,
+}
+
+impl Admission {
+    /// The job.
+    pub fn key(&self) -> JobKey {
+        self.key
+    }
+    /// The number it was admitted for.
+    pub fn number(&self) -> &NumberId {
+        &self.number
+    }
+    /// Which attempt this is, from 1; travels to Meta and back.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+    /// How many earlier attempts were charged to the job's budget.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+    /// When its answer must have been settled.
+    pub fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+}
+
+/// The ledger's answer to an [`AdmitRequest`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// Send it.
+    Go(Admission),
+    /// It ended, now (expired, cancelled, suppressed, poison) or before: nothing is left to do but ack.
+    Ended(State),
+    /// An attempt is in flight or unknown, here or elsewhere; the body is kept: nothing is left to do but ack.
+    InFlight,
+    /// It waits under this hold now.
+    Parked(HoldId),
+    /// The number is no longer this worker's: give the job back.
+    LeaseLost,
+    /// Another job has this id: it was set aside as dead.
+    IdReused,
+}
+
+/// What an attempt did to its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Meta took it.
+    Accepted {
+        /// Meta's id.
+        wamid: String,
+        /// Meta holds it back to assess its template.
+        held_for_quality: bool,
+    },
+    /// It goes again at this time.
+    Retry {
+        /// When.
+        due: Timestamp,
+        /// Why.
+        reason: Reason,
+        /// Meta's code.
+        code: Option<u32>,
+        /// Whether the attempt counts against the job's budget.
+        charged: bool,
+    },
+    /// It waits for the hold that is placed with this settlement, and is not charged.
+    Park {
+        /// Why.
+        reason: Reason,
+        /// Meta's code.
+        code: Option<u32>,
+    },
+    /// It ended.
+    End {
+        /// `failed`, `expired`, `suppressed` or `cancelled`.
+        state: State,
+        /// Why.
+        reason: Reason,
+        /// Meta's code.
+        code: Option<u32>,
+        /// What Meta said, for `show`; never the recipient or the message.
+        details: String,
+    },
+    /// Perhaps sent; its policy ends it at this time.
+    Unknown {
+        /// Why nobody knows.
+        cause: UnknownCause,
+        /// When the policy decides.
+        until: Timestamp,
+    },
+}
+
+/// What one attempt came to, to be committed.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The job.
+    pub key: JobKey,
+    /// The attempt; another attempt's row is left alone.
+    pub attempt: u32,
+    /// When the answer came.
+    pub at: Timestamp,
+    /// What it did to the job.
+    pub fate: Fate,
+    /// A hold to place in the same commit.
+    pub hold: Option<HoldOrder>,
+    /// A tried hold that proved over: lifted in the same commit.
+    pub lift: Option<HoldId>,
+}
+
+/// What became of a [`Settlement`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Committed.
+    Done,
+    /// The job was not waiting for this attempt's answer any more; the row was left as it is.
+    Stale,
+}
+
+/// Where an unknown job goes when its wait is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    /// It was sent after all.
+    Sent,
+    /// It was not sent: send it again.
+    Resend,
+    /// Nobody will know: `unresolved`.
+    Leave,
+}
+
+/// How long an unknown outcome waits for news before its policy decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct UnknownWait {
+    /// For one-time passwords.
+    pub authentication: Duration,
+    /// For everything else.
+    pub others: Duration,
+}
+
+/// A body that could not become a job, or a job that nobody should try again.
+#[derive(Clone, Debug)]
+pub struct Dead {
+    /// The bytes, as they came (at most the first 256 KiB).
+    pub body: Vec<u8>,
+    /// Why.
+    pub reason: String,
+    /// The field at fault; empty if none.
+    pub field: String,
+    /// Where it came from: `cli:jobs.jsonl:17`, `amqp:tidegate.jobs.default.bulk`.
+    pub origin: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A dead body as it lies in the ledger.
+#[derive(Clone, Debug)]
+pub struct DeadRow {
+    /// Its number.
+    pub seq: i64,
+    /// What was buried.
+    pub dead: Dead,
+}
+
+/// A lease that a worker holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// `number:…` or `task:…`.
+    pub name: String,
+    /// Its fence.
+    pub fence: Fence,
+}
+
+/// A job as the analysts' view `jobs_v1` shows it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct JobRow {
+    /// The ledger's key.
+    pub key: JobKey,
+    /// The producer's id.
+    pub id: String,
+    /// The producer.
+    pub source: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Why.
+    pub reason: Option<Reason>,
+    /// Meta's code.
+    pub code: Option<u32>,
+    /// Its pool.
+    pub pool: String,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its campaign.
+    pub campaign: Option<String>,
+    /// Its template, as `name/language`.
+    pub template: Option<String>,
+    /// The number that sent it, or shall.
+    pub number: Option<String>,
+    /// The recipient, whole: mask it before it is printed.
+    pub recipient: String,
+    /// Its category.
+    pub category: String,
+    /// How many attempts were admitted.
+    pub attempts: u32,
+    /// Meta's id.
+    pub wamid: Option<String>,
+    /// When it is due, while it waits for a time.
+    pub due_at: Option<Timestamp>,
+    /// When its request must be answered, or its unknown outcome is decided.
+    pub deadline: Option<Timestamp>,
+    /// When it stops being worth sending.
+    pub expires_at: Timestamp,
+    /// When the ledger first saw it.
+    pub created_at: Timestamp,
+    /// When Meta took it.
+    pub accepted_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When the row last changed.
+    pub updated_at: Timestamp,
+    /// What Meta said last.
+    pub details: Option<String>,
+    /// The hold it is parked under.
+    pub hold: Option<Hold>,
+}
+
+/// One wait or retry of a job.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TrailEntry {
+    /// Its number, from 1.
+    pub n: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The state it went to.
+    pub state: State,
+    /// Why.
+    pub reason: Reason,
+    /// Meta's code.
+    pub code: Option<u32>,
+    /// The number that had tried.
+    pub number: Option<String>,
+    /// Until when it waits.
+    pub until: Option<Timestamp>,
+}
+
+/// How many jobs stand where: for people, boards and the status page.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Census {
+    /// Jobs by state.
+    pub states: Vec<(State, u64)>,
+    /// Waiting rows by reason.
+    pub waiting: Vec<(Reason, u64)>,
+    /// The earliest due time among rows that nothing holds.
+    pub oldest_due: Option<Timestamp>,
+    /// Dead bodies.
+    pub dead: u64,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Only this state.
+    pub state: Option<State>,
+    /// Only this campaign.
+    pub campaign: Option<String>,
+    /// Only this pool.
+    pub pool: Option<PoolName>,
+    /// Only this number.
+    pub number: Option<NumberId>,
+    /// Only this recipient.
+    pub recipient: Option<String>,
+    /// At most so many, the newest first.
+    pub limit: u32,
+}
+
+/// Names a job: by its key, by id, or by source and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobRef {
+    /// The producer, if given.
+    pub source: Option<String>,
+    /// The producer's id, or the key.
+    pub id: String,
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cancelled {
+    /// It will not be sent.
+    Done,
+    /// It had ended, or its request may have left: it stands in this state.
+    TooLate(State),
+    /// No job of this name has been seen.
+    NotSeen,
+    /// Several producers have a job of this id.
+    Ambiguous,
+}
+
+/// Said by the ledger when something changed that a worker should look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Signal {
+    /// Counts up when rows may have become claimable.
+    pub work: u64,
+    /// Counts up when holds changed.
+    pub holds: u64,
+}
+
+/// What a pass of the keeper changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Swept {
+    /// Attempts past their deadline, now `unknown`.
+    pub overdue: u32,
+    /// Unknown jobs sent again.
+    pub resent: u32,
+    /// Unknown jobs ended `unresolved`.
+    pub unresolved: u32,
+    /// Waiting jobs that ran out of time.
+    pub expired: u32,
+    /// Jobs attempted too often without an outcome.
+    pub poisoned: u32,
+    /// Holds that ran out.
+    pub lifted: u32,
+}
+
