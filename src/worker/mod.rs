@@ -1,1 +1,8 @@
 //! (room)
+pub mod index;
+pub mod lane;
+pub mod launch;
+pub mod number;
+pub mod pacer;
+pub mod pool;
+pub mod scheduler;
