@@ -1,5 +1,6 @@
 //! (room)
 pub mod index;
+pub mod intake;
 pub mod lane;
 pub mod launch;
 pub mod number;
