@@ -1,1 +1,5 @@
-//! (room)
+//! The fleet: which numbers there are, whose they are, what Meta says of them, and who may send by them.
+
+pub mod directory;
+
+pub use directory::{Directory, Unroutable};

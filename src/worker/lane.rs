@@ -71,14 +71,16 @@ pub struct Lane {
     pub(super) pass: u64,
     /// The pass under which it stands among its pool's candidates.
     pub(super) listed: Option<u64>,
-    /// Whether the source may have more of it than is in hand.
-    pub(super) more: bool,
+    /// Whether the source may have fresh jobs of it.
+    pub(super) more_fresh: bool,
+    /// Whether the source may have jobs of it that are due.
+    pub(super) more_timed: bool,
 }
 
 impl Lane {
     /// An empty lane, of which the source may have jobs.
     pub fn new(key: LaneKey) -> Self {
-        Self { key, timed: VecDeque::new(), fresh: VecDeque::new(), pass: 0, listed: None, more: true }
+        Self { key, timed: VecDeque::new(), fresh: VecDeque::new(), pass: 0, listed: None, more_fresh: true, more_timed: true }
     }
 
     /// What it is called.

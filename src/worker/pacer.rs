@@ -20,6 +20,8 @@ use crate::clock::Mono;
 
 /// How far the bucket may catch up after a late timer.
 const CATCH_UP: Duration = Duration::from_millis(25);
+/// With a burst of one, every late timer is lost time: 20/s would come to 19.6/s. The window keeps the limit anyway.
+const LEAST_BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 /// How much the margin grows when the receiver still counted too many.
 const MARGIN_STEP: Duration = Duration::from_millis(8);
 /// How often the margin grows before the rate falls.
@@ -216,7 +218,7 @@ impl Pacer {
 }
 
 fn bucket(limit: Limit, hand: &Hand) -> Bucket {
-    let burst = NonZeroU32::new(limit.within(CATCH_UP) as u32).unwrap_or(NonZeroU32::MIN);
+    let burst = NonZeroU32::new(limit.within(CATCH_UP) as u32).unwrap_or(LEAST_BURST).max(LEAST_BURST);
     let gap = limit.period / limit.count.get();
     let quota = Quota::with_period(gap.max(Duration::from_nanos(1))).expect("the gap is not zero").allow_burst(burst);
     let bucket = RateLimiter::direct_with_clock(quota, hand.clone());

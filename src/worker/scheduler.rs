@@ -135,6 +135,17 @@ impl Scheduler {
         self.lane_of.get(&LaneKey { pool, pinned, priority }).copied()
     }
 
+    /// Sends a second that a number can do now; nothing while it is not able.
+    pub fn rate_of(&self, number: NumberIdx, now: Mono) -> f64 {
+        let number = &self.numbers[number.slot()];
+        if number.is_able(now) { number.pacer.effective().within(Duration::from_secs(1)) } else { 0.0 }
+    }
+
+    /// The same for all of a pool's numbers.
+    pub fn rate_of_pool(&self, pool: PoolIdx, now: Mono) -> f64 {
+        self.pools[pool.slot()].numbers.iter().map(|number| self.rate_of(*number, now)).sum()
+    }
+
     /// How far ahead of its permit a job is admitted: at least twice what the ledger takes to answer.
     pub fn set_ahead(&mut self, ahead: Duration) {
         self.ahead = ahead;
@@ -306,7 +317,8 @@ impl Scheduler {
         let lane = &mut self.lanes[idx.slot()];
         self.pools[lane.key().pool.slot()].unlist(idx, lane);
         let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
-        lane.more = true;
+        lane.more_fresh = true;
+        lane.more_timed = true;
         self.in_hand -= drained.len();
         self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
         drained
