@@ -216,6 +216,29 @@ impl HoldSet {
         }
         answer
     }
+
+    /// What stands in the way of a number whatever the job: holds of one template, campaign, category or country
+    /// are left out, since other jobs may pass them.
+    pub fn whole_passage(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
+        const WHOLE: [Scope; 5] =
+            [Scope::Everything, Scope::Credential, Scope::Portfolio, Scope::Waba, Scope::Number];
+        let mut answer = Passage::Free;
+        if self.is_empty() {
+            return answer;
+        }
+        for scope in WHOLE {
+            let place = (scope, facts.subject(scope).to_owned());
+            let holds = self.by_subject.get(&place).into_iter().flatten();
+            for hold in holds.filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
+                match hold.stands(facts, now) {
+                    Passage::Free => {}
+                    Passage::Probe(hold) => answer = Passage::Probe(hold),
+                    Passage::Blocked(hold) => return Passage::Blocked(hold),
+                }
+            }
+        }
+        answer
+    }
 }
 
 impl Hold {

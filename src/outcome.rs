@@ -1,6 +1,5 @@
 //! What can become of a job: its states, the closed words for why, and what one attempt came to.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -22,16 +21,16 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownWord;
-            fn from_str(text: &str) -> Result<Self, UnknownWord> {
-                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| UnknownWord {
+            type Err = $crate::outcome::UnknownWord;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| $crate::outcome::UnknownWord {
                     given: text.to_owned(),
                     allowed: Self::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", "),
                 })
@@ -45,8 +44,8 @@ pub(crate) use words;
 #[derive(Debug, thiserror::Error)]
 #[error("\"{given}\" is none of {allowed}")]
 pub struct UnknownWord {
-    given: String,
-    allowed: String,
+    pub(crate) given: String,
+    pub(crate) allowed: String,
 }
 
 words! {

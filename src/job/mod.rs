@@ -1,20 +1,15 @@
 //! A job: one message to send, as a producer publishes it, parsed once and valid from then on.
 //!
-//! [`parse`](parse::parse) turns a producer's bytes into a [`Job`]; inside, nobody checks again.
+//! `parse` turns a producer's bytes into a [`Job`]; inside, nobody checks again.
 //! In the ledger a job's body is this type's own JSON, with every default already filled in.
 
 mod identity;
-mod message;
 mod names;
-mod parse;
 mod recipient;
-mod schema;
 
 pub use identity::{Digest, JobKey};
-pub use names::{Campaign, JobId, NumberId, PoolName, Source};
-pub use parse::{Refused, Received, parse};
-pub use recipient::Recipient;
-pub use schema::schema;
+pub use names::{Campaign, InvalidName, JobId, NumberId, PoolName, Source};
+pub use recipient::{InvalidRecipient, Phone, Recipient, UserId};
 
 use std::time::Duration;
 

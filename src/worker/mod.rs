@@ -1,1 +1,9 @@
 //! (room)
+pub mod index;
+pub mod intake;
+pub mod lane;
+pub mod launch;
+pub mod number;
+pub mod pacer;
+pub mod pool;
+pub mod scheduler;

@@ -1,0 +1,120 @@
+//! A lane: jobs of one pool and priority that this worker has in hand, in the order in which they shall go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::job::{Job, Priority};
+use crate::ledger::{Route, Routed};
+
+use super::index::{NumberIdx, PoolIdx};
+
+/// One job in this worker's hands, from a waiting row or from the broker.
+///
+/// A waiting row needs no ack: the commit that settles the job removes it.
+#[derive(Debug)]
+#[must_use = "a delivery that is neither settled nor given back stays in this worker's name"]
+pub struct Delivery {
+    /// The job with its place in line.
+    pub routed: Routed,
+    /// Set for rows that were due at a time: they go before fresh ones.
+    pub due_at: Option<Timestamp>,
+    /// What it holds of the byte cap.
+    pub bytes: usize,
+}
+
+impl Delivery {
+    /// The job.
+    pub fn job(&self) -> &Arc<Job> {
+        &self.routed.job
+    }
+
+    /// Its place in line.
+    pub fn route(&self) -> &Route {
+        &self.routed.route
+    }
+}
+
+/// What a lane is called inside the core.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LaneKey {
+    /// Its pool.
+    pub pool: PoolIdx,
+    /// The number, for jobs that may go by that one alone.
+    pub pinned: Option<NumberIdx>,
+    /// Its priority.
+    pub priority: Priority,
+}
+
+/// A higher priority takes so many permits for one of the lowest, while both have work.
+pub const fn weight(priority: Priority) -> u64 {
+    match priority {
+        Priority::Urgent => 400,
+        Priority::High => 16,
+        Priority::Normal => 4,
+        Priority::Bulk => 1,
+    }
+}
+
+/// What one permit costs a lane of this weight, in units of virtual time.
+pub(super) const fn stride(priority: Priority) -> u64 {
+    400_000 / weight(priority)
+}
+
+/// Jobs in hand of one lane.
+#[derive(Debug)]
+pub struct Lane {
+    key: LaneKey,
+    timed: VecDeque<Delivery>,
+    fresh: VecDeque<Delivery>,
+    /// Virtual time of its next permit.
+    pub(super) pass: u64,
+    /// The pass under which it stands among its pool's candidates.
+    pub(super) listed: Option<u64>,
+    /// Whether the source may have fresh jobs of it.
+    pub(super) more_fresh: bool,
+    /// Whether the source may have jobs of it that are due.
+    pub(super) more_timed: bool,
+}
+
+impl Lane {
+    /// An empty lane, of which the source may have jobs.
+    pub fn new(key: LaneKey) -> Self {
+        Self { key, timed: VecDeque::new(), fresh: VecDeque::new(), pass: 0, listed: None, more_fresh: true, more_timed: true }
+    }
+
+    /// What it is called.
+    pub fn key(&self) -> LaneKey {
+        self.key
+    }
+
+    /// How many jobs were due at a time.
+    pub fn timed(&self) -> usize {
+        self.timed.len()
+    }
+
+    /// How many jobs are fresh.
+    pub fn fresh(&self) -> usize {
+        self.fresh.len()
+    }
+
+    /// Whether nothing is in hand.
+    pub fn is_empty(&self) -> bool {
+        self.timed.is_empty() && self.fresh.is_empty()
+    }
+
+    /// Last in line among its kind.
+    pub(super) fn push(&mut self, delivery: Delivery) {
+        if delivery.due_at.is_some() { &mut self.timed } else { &mut self.fresh }.push_back(delivery);
+    }
+
+    /// First in line among its kind: it was taken out and could not go.
+    pub(super) fn push_front(&mut self, delivery: Delivery) {
+        if delivery.due_at.is_some() { &mut self.timed } else { &mut self.fresh }.push_front(delivery);
+    }
+
+    /// Next in line: what was due at a time goes before what is fresh.
+    pub(super) fn pop(&mut self) -> Option<Delivery> {
+        self.timed.pop_front().or_else(|| self.fresh.pop_front())
+    }
+}

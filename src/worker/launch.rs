@@ -1,0 +1,208 @@
+//! From the ledger's yes to the bytes: which admitted job takes a number's next permit, and the last look at it.
+
+use std::collections::BTreeSet;
+
+use crate::clock::{Mono, Now};
+use crate::hold::{HoldId, Passage};
+use crate::ledger::{Admission, Fence};
+use crate::outcome::NotSentCause;
+
+use super::index::NumberIdx;
+use super::lane::Delivery;
+use super::number::{Ready, Standing, Tenure};
+use super::pacer::{Permit, Slot};
+use super::scheduler::Scheduler;
+
+/// What may leave now.
+#[derive(Debug)]
+pub enum Start {
+    /// Send it: admission and permit are consumed by the send.
+    Go(Launch),
+    /// The last look stopped it; it was not sent and is not charged.
+    Stopped(Ready, NumberIdx, NotSentCause),
+    /// Nothing before this moment.
+    WaitUntil(Mono),
+    /// Nothing is admitted.
+    Idle,
+}
+
+/// One send about to leave.
+#[derive(Debug)]
+pub struct Launch {
+    /// The ledger's yes.
+    pub admission: Admission,
+    /// The number's permit.
+    pub permit: Permit,
+    /// What to send.
+    pub delivery: Delivery,
+    /// By which number.
+    pub number: NumberIdx,
+    /// The hold that it tries.
+    pub probe: Option<HoldId>,
+    /// When the ledger let it through.
+    pub admitted_at: Mono,
+}
+
+/// Scheduler and launch pad in one: the worker's pure state.
+#[derive(Debug)]
+pub struct Core {
+    /// Chooses jobs and numbers.
+    pub scheduler: Scheduler,
+    /// Numbers with admitted jobs, by when their next permit is due.
+    due: BTreeSet<(Mono, NumberIdx)>,
+    listed: Vec<Option<Mono>>,
+}
+
+impl Core {
+    /// A core around a scheduler.
+    pub fn new(scheduler: Scheduler) -> Self {
+        Self { scheduler, due: BTreeSet::new(), listed: Vec::new() }
+    }
+
+    /// The ledger let a job through.
+    pub fn admitted(&mut self, number: NumberIdx, ready: Ready, now: Mono) {
+        let entry = &mut self.scheduler.numbers[number.slot()];
+        entry.answered(ready.delivery.job().priority);
+        entry.push_ready(ready);
+        let at = entry.pacer.due_at(0, now);
+        self.list(number, at);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// The ledger let a job not through, or did not answer: its place is free again.
+    pub fn not_admitted(&mut self, number: NumberIdx, delivery: &Delivery, probe: Option<HoldId>, now: Mono) {
+        self.scheduler.numbers[number.slot()].answered(delivery.job().priority);
+        self.probe_over(probe, now);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// The next send, if its number's permit is there. Called only with an open connection in hand.
+    pub fn start(&mut self, now: Now) -> Start {
+        while let Some((at, number_idx)) = self.due.first().copied() {
+            if at > now.mono {
+                return Start::WaitUntil(at);
+            }
+            self.unlist(number_idx);
+            let number = &mut self.scheduler.numbers[number_idx.slot()];
+            let Some(ready) = number.pop_ready() else { continue };
+            if let Some(cause) = self.last_look(number_idx, &ready, now) {
+                self.relist(number_idx, now.mono);
+                return Start::Stopped(ready, number_idx, cause);
+            }
+            let number = &mut self.scheduler.numbers[number_idx.slot()];
+            match number.pacer.permit(now.mono) {
+                Slot::At(later) => {
+                    number.unpop_ready(ready);
+                    self.list(number_idx, later);
+                }
+                Slot::Now(permit) => {
+                    number.started();
+                    self.relist(number_idx, now.mono);
+                    self.scheduler.refresh(number_idx, now.mono);
+                    let Ready { admission, delivery, probe, admitted_at, start_by: _ } = ready;
+                    let number = number_idx;
+                    return Start::Go(Launch { admission, permit, delivery, number, probe, admitted_at });
+                }
+            }
+        }
+        Start::Idle
+    }
+
+    /// Lease, expiry, holds: what may have changed since the ledger's yes.
+    fn last_look(&self, idx: NumberIdx, ready: &Ready, now: Now) -> Option<NotSentCause> {
+        let number = &self.scheduler.numbers[idx.slot()];
+        let job = ready.delivery.job();
+        let late = now.mono >= ready.start_by || now.wall >= job.expires_at;
+        if late || !number.holds_lease(now.mono) || !number.standing.may_send {
+            return Some(NotSentCause::LastLook);
+        }
+        if self.scheduler.holds.is_empty() {
+            return None;
+        }
+        let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
+        match self.scheduler.holds.passage(&number.facts(job, &template), now.wall) {
+            Passage::Free => None,
+            Passage::Probe(hold) if ready.probe == Some(hold.id) => None,
+            Passage::Probe(_) | Passage::Blocked(_) => Some(NotSentCause::LastLook),
+        }
+    }
+
+    /// What the last look stopped is settled: its place is free again.
+    pub fn stopped(&mut self, number: NumberIdx, probe: Option<HoldId>, now: Mono) {
+        self.probe_over(probe, now);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// An answer came. `fault` says whether it speaks against the number, for it, or neither.
+    pub fn finished(&mut self, number: NumberIdx, probe: Option<HoldId>, fault: Option<bool>, now: Mono) {
+        self.scheduler.numbers[number.slot()].finished(fault);
+        self.probe_over(probe, now);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// The receiver counted too many from this number.
+    pub fn throttled(&mut self, number: NumberIdx, now: Mono) {
+        self.scheduler.numbers[number.slot()].pacer.strike(now);
+    }
+
+    fn probe_over(&mut self, probe: Option<HoldId>, now: Mono) {
+        let Some(hold) = probe else { return };
+        self.scheduler.probing.remove(&hold);
+        // Others of its cover stood back for this one.
+        for slot in 0..self.scheduler.numbers.len() {
+            self.scheduler.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
+        }
+    }
+
+    /// The lease of a number, new, renewed or gone.
+    pub fn set_tenure(&mut self, number: NumberIdx, tenure: Option<Tenure>, now: Mono) {
+        self.scheduler.numbers[number.slot()].tenure = tenure;
+        self.scheduler.refresh(number, now);
+    }
+
+    /// The fence of a number's lease, while it is held.
+    pub fn fence(&self, number: NumberIdx) -> Option<Fence> {
+        self.scheduler.numbers[number.slot()].tenure.map(|tenure| tenure.fence)
+    }
+
+    /// What Meta says of a number.
+    pub fn set_standing(&mut self, number: NumberIdx, standing: Standing, now: Mono) {
+        self.scheduler.numbers[number.slot()].standing = standing;
+        self.scheduler.refresh(number, now);
+    }
+
+    /// Takes all that is admitted and not started off the pad: the worker stops.
+    pub fn clear_pad(&mut self) -> Vec<(NumberIdx, Ready)> {
+        self.due.clear();
+        self.listed.fill(None);
+        let mut cleared = Vec::new();
+        for (slot, number) in self.scheduler.numbers.iter_mut().enumerate() {
+            let idx = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
+            cleared.extend(std::iter::from_fn(|| number.pop_ready()).map(|ready| (idx, ready)));
+        }
+        cleared
+    }
+
+    fn relist(&mut self, idx: NumberIdx, now: Mono) {
+        let number = &self.scheduler.numbers[idx.slot()];
+        if number.waiting() > 0 {
+            let at = number.pacer.due_at(0, now);
+            self.list(idx, at);
+        }
+    }
+
+    fn list(&mut self, idx: NumberIdx, at: Mono) {
+        self.unlist(idx);
+        if self.listed.len() <= idx.slot() {
+            self.listed.resize(idx.slot() + 1, None);
+        }
+        self.listed[idx.slot()] = Some(at);
+        self.due.insert((at, idx));
+    }
+
+    fn unlist(&mut self, idx: NumberIdx) {
+        if let Some(at) = self.listed.get_mut(idx.slot()).and_then(Option::take) {
+            self.due.remove(&(at, idx));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A sending number as the core sees it: whether it may send, how much it has been promised, what is ready to go.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Mono, Now};
+use crate::hold::{Facts, HoldId, HoldSet, Passage};
+use crate::job::{Category, Job, NumberId, Priority};
+use crate::ledger::{Account, Admission, Fence};
+
+use super::index::{NumberIdx, PoolIdx};
+use super::lane::Delivery;
+use super::pacer::{Limit, Pacer};
+
+/// At least so many jobs are admitted ahead, however slow the number.
+const LEAST_WINDOW: usize = 4;
+/// What one send costs a number of full weight, in units of virtual time.
+const STRIDE: f64 = 1_000_000.0;
+/// A weight never falls below this, so that a number's recovery is noticed.
+const LEAST_WEIGHT: f64 = 0.01;
+/// How much one answer moves a number's own health.
+const HEALTH_STEP: f64 = 0.05;
+
+/// What a number is, apart from how it does.
+#[derive(Clone, Debug)]
+pub struct NumberSpec {
+    /// Meta's id.
+    pub id: NumberId,
+    /// How people know it; labels metrics.
+    pub display: String,
+    /// Its one pool.
+    pub pool: PoolIdx,
+    /// Whose it is.
+    pub account: Arc<Account>,
+    /// Its throughput.
+    pub limit: Limit,
+}
+
+/// What Meta says of a number, in so far as it decides how much it gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// Whether its status lets it send at all.
+    pub may_send: bool,
+    /// 1 for the best quality; less gets less.
+    pub weight: f64,
+}
+
+/// The right to send by a number until a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenure {
+    /// Guards admissions.
+    pub fence: Fence,
+    /// No send starts from this moment on.
+    pub until: Mono,
+}
+
+/// A job that the ledger let through and that waits for its permit.
+#[derive(Debug)]
+pub struct Ready {
+    /// The ledger's yes.
+    pub admission: Admission,
+    /// What to send.
+    pub delivery: Delivery,
+    /// The hold that this send tries.
+    pub probe: Option<HoldId>,
+    /// It must have started by then, or its answer could come after its deadline.
+    pub start_by: Mono,
+    /// When the ledger let it through.
+    pub admitted_at: Mono,
+}
+
+/// What stands in the way of a number as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// Nothing.
+    No,
+    /// A hold, until this moment if it ends by itself.
+    Until(Option<Mono>),
+    /// A hold whose time is over: one send may try it.
+    Probe(HoldId),
+}
+
+/// Which jobs a question of room is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// One-time passwords: a place is kept for them.
+    Urgent,
+    /// Everything else.
+    Rest,
+}
+
+impl Class {
+    /// Both, the urgent first.
+    pub const ALL: [Self; 2] = [Self::Urgent, Self::Rest];
+
+    /// The class of a priority.
+    pub const fn of(priority: Priority) -> Self {
+        match priority {
+            Priority::Urgent => Self::Urgent,
+            Priority::High | Priority::Normal | Priority::Bulk => Self::Rest,
+        }
+    }
+}
+
+/// Whether a number can be promised one more job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Now.
+    Now,
+    /// Not before this moment.
+    At(Mono),
+    /// Not until something happens to it.
+    None,
+}
+
+/// A sending number.
+#[derive(Debug)]
+pub struct Number {
+    /// What it is.
+    pub spec: NumberSpec,
+    /// Gives its permits.
+    pub pacer: Pacer,
+    pub(super) standing: Standing,
+    pub(super) tenure: Option<Tenure>,
+    pub(super) blocked: Blocked,
+    health: f64,
+    faults: u32,
+    /// Jobs at the ledger, by priority.
+    asked: [usize; 4],
+    ready: [VecDeque<Ready>; 4],
+    in_flight: usize,
+    pub(super) pass: f64,
+    /// When the scheduler looks at its room again.
+    pub(super) alarm: Option<Mono>,
+    /// Under which pass it stands in its pool's ready sets, by class.
+    pub(super) listed: [Option<u64>; 2],
+}
+
+impl Number {
+    /// A number that may not send yet: no lease, and a window that begins full.
+    pub fn new(spec: NumberSpec, margin: Duration, now: Mono) -> Self {
+        let pacer = Pacer::new(spec.limit, margin, now);
+        Self {
+            spec,
+            pacer,
+            standing: Standing { may_send: true, weight: 1.0 },
+            tenure: None,
+            blocked: Blocked::No,
+            health: 1.0,
+            faults: 0,
+            asked: [0; 4],
+            ready: Default::default(),
+            in_flight: 0,
+            pass: 0.0,
+            alarm: None,
+            listed: [None; 2],
+        }
+    }
+
+    /// Its share among the able numbers of its pool.
+    pub fn weight(&self) -> f64 {
+        (self.standing.weight * self.health).max(LEAST_WEIGHT)
+    }
+
+    /// Leased, of a status that may send, and nothing whole in its way.
+    pub fn is_able(&self, now: Mono) -> bool {
+        self.holds_lease(now) && self.standing.may_send && !matches!(self.blocked, Blocked::Until(_))
+    }
+
+    /// Whether a send may still start under its lease.
+    pub fn holds_lease(&self, now: Mono) -> bool {
+        self.tenure.is_some_and(|tenure| now < tenure.until)
+    }
+
+    /// Admitted and waiting for a permit.
+    pub fn waiting(&self) -> usize {
+        self.ready.iter().map(VecDeque::len).sum()
+    }
+
+    /// Requests without an answer yet.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Answers in a row that speak against the number.
+    pub fn faults(&self) -> u32 {
+        self.faults
+    }
+
+    /// Whether one more job of this class may be asked for: only what can go within `ahead` is admitted, so that
+    /// little is in doubt when a worker dies. One place in eight is kept for urgent jobs.
+    pub fn room(&self, class: Class, ahead: Duration, now: Mono) -> Room {
+        if !self.is_able(now) {
+            return Room::None;
+        }
+        let promised = self.asked.iter().sum::<usize>() + self.waiting();
+        if let Blocked::Probe(_) = self.blocked {
+            return if promised + self.in_flight == 0 { Room::Now } else { Room::None };
+        }
+        let window = LEAST_WINDOW.max(self.pacer.effective().within(ahead) as usize);
+        let (limit, before) = match class {
+            Class::Urgent => (window, self.promised(Priority::Urgent)),
+            Class::Rest => (window - (window / 8).max(1), promised),
+        };
+        if promised >= limit {
+            return Room::None;
+        }
+        let from = self.pacer.due_at(before, now) - ahead;
+        if from <= now { Room::Now } else { Room::At(from) }
+    }
+
+    fn promised(&self, priority: Priority) -> usize {
+        self.asked[priority.index()] + self.ready[priority.index()].len()
+    }
+
+    /// A job is on its way to the ledger.
+    pub(super) fn ask(&mut self, priority: Priority) {
+        self.asked[priority.index()] += 1;
+        self.pass += STRIDE / self.weight();
+    }
+
+    /// The ledger answered, whatever it said.
+    pub(super) fn answered(&mut self, priority: Priority) {
+        self.asked[priority.index()] -= 1;
+    }
+
+    pub(super) fn push_ready(&mut self, ready: Ready) {
+        self.ready[ready.delivery.job().priority.index()].push_back(ready);
+    }
+
+    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays.
+    pub(super) fn pop_ready(&mut self) -> Option<Ready> {
+        self.ready.iter_mut().find_map(VecDeque::pop_front)
+    }
+
+    /// It was taken out and could not go yet: first in line again.
+    pub(super) fn unpop_ready(&mut self, ready: Ready) {
+        self.ready[ready.delivery.job().priority.index()].push_front(ready);
+    }
+
+    pub(super) fn started(&mut self) {
+        self.in_flight += 1;
+    }
+
+    /// An answer came. `fault` says whether it speaks for or against the number, or neither.
+    pub(super) fn finished(&mut self, fault: Option<bool>) {
+        self.in_flight -= 1;
+        match fault {
+            Some(true) => {
+                self.faults += 1;
+                self.health -= HEALTH_STEP * self.health;
+            }
+            Some(false) => {
+                self.faults = 0;
+                self.health += HEALTH_STEP * (1.0 - self.health);
+            }
+            None => {}
+        }
+    }
+
+    /// What stands in its way as a whole; looked at when the holds change or one of them ends.
+    pub(super) fn look_at(&mut self, holds: &HoldSet, now: Now) {
+        let facts = Facts {
+            credential: &self.spec.account.credential,
+            portfolio: &self.spec.account.portfolio,
+            waba: &self.spec.account.waba,
+            number: self.spec.id.as_str(),
+            template: "",
+            recipient: "",
+            campaign: "",
+            // Holds of one category are not whole, so they are not asked here.
+            category: Category::Service,
+        };
+        self.blocked = match holds.whole_passage(&facts, now.wall) {
+            Passage::Free => Blocked::No,
+            Passage::Probe(hold) => Blocked::Probe(hold.id),
+            Passage::Blocked(hold) => Blocked::Until(hold.until.map(|until| now.mono + until.since(now.wall))),
+        };
+    }
+
+    /// What holds may look at in a job that would go by this number.
+    pub fn facts<'a>(&'a self, job: &'a Job, template: &'a str) -> Facts<'a> {
+        Facts {
+            credential: &self.spec.account.credential,
+            portfolio: &self.spec.account.portfolio,
+            waba: &self.spec.account.waba,
+            number: self.spec.id.as_str(),
+            template,
+            recipient: job.to.expose(),
+            campaign: job.campaign.as_ref().map_or("", |campaign| campaign.as_str()),
+            category: job.category,
+        }
+    }
+}
+
+/// Orders numbers by virtual time; ties go to the one that was configured first.
+pub(super) fn listing(pass: f64, number: NumberIdx) -> (u64, NumberIdx) {
+    (pass as u64, number)
+}

@@ -1,0 +1,109 @@
+//! A pool in the core: its lanes in line for the next permit, and its numbers that have room for one more job.
+
+use std::collections::BTreeSet;
+
+use crate::job::{PoolName, Priority};
+
+use super::index::{LaneIdx, NumberIdx};
+use super::lane::{Lane, stride};
+use super::number::{Class, Number, listing};
+
+/// Lanes and numbers that serve each other; nothing in it concerns another pool.
+#[derive(Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: PoolName,
+    pub(super) numbers: Vec<NumberIdx>,
+    /// Its lanes for jobs that any of its numbers may send, by priority.
+    pub(super) open: [LaneIdx; 4],
+    /// Lanes with jobs for which a number may have room, by virtual time, then priority.
+    candidates: BTreeSet<(u64, usize, LaneIdx)>,
+    /// Numbers with room, by class and virtual time.
+    ready: [BTreeSet<(u64, NumberIdx)>; 2],
+    /// Virtual time: the pass of the lane that went last.
+    time: u64,
+    /// The same for numbers.
+    number_time: f64,
+    /// Whether it stands in the scheduler's round.
+    pub(super) active: bool,
+}
+
+impl Pool {
+    /// A pool without numbers.
+    pub fn new(name: PoolName, open: [LaneIdx; 4]) -> Self {
+        Self {
+            name,
+            numbers: Vec::new(),
+            open,
+            candidates: BTreeSet::new(),
+            ready: Default::default(),
+            time: 0,
+            number_time: 0.0,
+            active: false,
+        }
+    }
+
+    /// The lane whose turn it is.
+    pub(super) fn next_lane(&self) -> Option<LaneIdx> {
+        self.candidates.first().map(|(_, _, lane)| *lane)
+    }
+
+    /// The number whose turn it is among those that have room.
+    pub(super) fn next_number(&self, class: Class) -> Option<NumberIdx> {
+        self.ready[class as usize].first().map(|(_, number)| *number)
+    }
+
+    /// Puts a lane in line, if it has jobs and is not there yet. One that had none comes back at the present: it
+    /// saved up nothing.
+    pub(super) fn list(&mut self, idx: LaneIdx, lane: &mut Lane) {
+        if lane.listed.is_none() && !lane.is_empty() {
+            lane.listed = Some(lane.pass);
+            self.candidates.insert((lane.pass, lane.key().priority.index(), idx));
+        }
+    }
+
+    /// A lane that had nothing in hand gets its first job.
+    pub(super) fn wake(&mut self, idx: LaneIdx, lane: &mut Lane) {
+        lane.pass = lane.pass.max(self.time);
+        self.list(idx, lane);
+    }
+
+    /// Takes a lane out of line: it has no jobs, or no number has room for them.
+    pub(super) fn unlist(&mut self, idx: LaneIdx, lane: &mut Lane) {
+        if let Some(pass) = lane.listed.take() {
+            self.candidates.remove(&(pass, lane.key().priority.index(), idx));
+        }
+    }
+
+    /// A job of the lane goes: the lane pays for it and goes back in line.
+    pub(super) fn charge(&mut self, idx: LaneIdx, lane: &mut Lane) {
+        self.unlist(idx, lane);
+        self.time = lane.pass;
+        lane.pass += stride(lane.key().priority);
+        self.list(idx, lane);
+    }
+
+    /// Says whether a number has room for a class. One that had none comes back at the present.
+    pub(super) fn set_ready(&mut self, idx: NumberIdx, number: &mut Number, class: Class, ready: bool) {
+        let set = &mut self.ready[class as usize];
+        if let Some(pass) = number.listed[class as usize].take() {
+            set.remove(&(pass, idx));
+        }
+        if ready {
+            number.pass = number.pass.max(self.number_time);
+            let entry = listing(number.pass, idx);
+            number.listed[class as usize] = Some(entry.0);
+            set.insert(entry);
+        }
+    }
+
+    /// A number was given a job: the present moves on to where it stood.
+    pub(super) fn number_took(&mut self, pass_before: f64) {
+        self.number_time = self.number_time.max(pass_before - 2_000_000.0);
+    }
+
+    /// Its lane of this priority.
+    pub fn open_lane(&self, priority: Priority) -> LaneIdx {
+        self.open[priority.index()]
+    }
+}

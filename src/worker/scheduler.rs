@@ -1,0 +1,336 @@
+//! Chooses the next job and its number. Pure: tables, `now`, and no clock of its own.
+//!
+//! Each pool is a world of its own. In a pool, lanes take turns by stride scheduling, and a lane's job goes to the
+//! number with the lowest virtual time among those that have room. Whoever cannot go is taken out of line and put
+//! back by the event that changes it, so a pick costs the same however many jobs, lanes and numbers stand by.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use crate::clock::{Mono, Now};
+use crate::hold::{Effect, HoldId, HoldSet, Passage};
+use crate::job::{NumberId, PoolName, Priority};
+use crate::ledger::Route;
+
+use super::index::{LaneIdx, NumberIdx, PoolIdx};
+use super::lane::{Delivery, Lane, LaneKey};
+use super::number::{Blocked, Class, Number, NumberSpec, Room};
+use super::pool::Pool;
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Pick {
+    /// Ask the ledger whether this job may go by this number.
+    Admit(Choice),
+    /// This job meets a hold that others may pass: let it wait there.
+    Park(Delivery, HoldId),
+    /// Nothing before this moment.
+    WaitUntil(Mono),
+    /// Nothing until something happens.
+    Idle,
+}
+
+/// A job and the number chosen for it.
+#[derive(Debug)]
+pub struct Choice {
+    /// The job.
+    pub delivery: Delivery,
+    /// The number.
+    pub number: NumberIdx,
+    /// A hold whose time is over, which this job tries.
+    pub probe: Option<HoldId>,
+}
+
+/// The state of lanes, pools and numbers.
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(super) numbers: Vec<Number>,
+    pub(super) pools: Vec<Pool>,
+    pub(super) lanes: Vec<Lane>,
+    lane_of: HashMap<LaneKey, LaneIdx>,
+    number_of: HashMap<NumberId, NumberIdx>,
+    pool_of: HashMap<PoolName, PoolIdx>,
+    pinned: Vec<[LaneIdx; 4]>,
+    /// Numbers that will have room at a moment.
+    sleepers: BTreeSet<(Mono, NumberIdx)>,
+    /// Pools with lanes in line, in turn.
+    round: VecDeque<PoolIdx>,
+    pub(super) holds: HoldSet,
+    pub(super) probing: HashSet<HoldId>,
+    ahead: Duration,
+    pub(super) in_hand: usize,
+    pub(super) in_hand_bytes: usize,
+}
+
+impl Scheduler {
+    /// Nothing in it yet. Jobs are admitted at most `ahead` of their permit.
+    pub fn new(ahead: Duration) -> Self {
+        Self {
+            numbers: Vec::new(),
+            pools: Vec::new(),
+            lanes: Vec::new(),
+            lane_of: HashMap::new(),
+            number_of: HashMap::new(),
+            pool_of: HashMap::new(),
+            pinned: Vec::new(),
+            sleepers: BTreeSet::new(),
+            round: VecDeque::new(),
+            holds: HoldSet::default(),
+            probing: HashSet::new(),
+            ahead,
+            in_hand: 0,
+            in_hand_bytes: 0,
+        }
+    }
+
+    /// Adds a pool, or finds it.
+    pub fn pool(&mut self, name: &PoolName) -> PoolIdx {
+        if let Some(pool) = self.pool_of.get(name) {
+            return *pool;
+        }
+        let idx = PoolIdx(u32::try_from(self.pools.len()).expect("fewer pools than 2^32"));
+        let open = self.add_lanes(idx, None);
+        self.pools.push(Pool::new(name.clone(), open));
+        self.pool_of.insert(name.clone(), idx);
+        idx
+    }
+
+    /// Adds a number to its pool.
+    pub fn add_number(&mut self, spec: NumberSpec, margin: Duration, now: Now) -> NumberIdx {
+        let idx = NumberIdx(u32::try_from(self.numbers.len()).expect("fewer numbers than 2^32"));
+        let pinned = self.add_lanes(spec.pool, Some(idx));
+        self.pinned.push(pinned);
+        self.pools[spec.pool.slot()].numbers.push(idx);
+        self.number_of.insert(spec.id.clone(), idx);
+        let mut number = Number::new(spec, margin, now.mono);
+        number.look_at(&self.holds, now);
+        self.numbers.push(number);
+        idx
+    }
+
+    fn add_lanes(&mut self, pool: PoolIdx, pinned: Option<NumberIdx>) -> [LaneIdx; 4] {
+        let mut lanes = [LaneIdx(0); 4];
+        for priority in Priority::ALL {
+            let key = LaneKey { pool, pinned, priority: *priority };
+            let idx = LaneIdx(u32::try_from(self.lanes.len()).expect("fewer lanes than 2^32"));
+            self.lanes.push(Lane::new(key));
+            self.lane_of.insert(key, idx);
+            lanes[priority.index()] = idx;
+        }
+        lanes
+    }
+
+    /// The number of this id, if this worker knows it.
+    pub fn number_of(&self, id: &NumberId) -> Option<NumberIdx> {
+        self.number_of.get(id).copied()
+    }
+
+    /// The lane for a place in line, if this worker serves it.
+    pub fn lane_of(&self, route: &Route, priority: Priority) -> Option<LaneIdx> {
+        let pool = *self.pool_of.get(&route.pool)?;
+        let pinned = match &route.pinned {
+            Some(id) => Some(*self.number_of.get(id)?),
+            None => None,
+        };
+        self.lane_of.get(&LaneKey { pool, pinned, priority }).copied()
+    }
+
+    /// Sends a second that a number can do now; nothing while it is not able.
+    pub fn rate_of(&self, number: NumberIdx, now: Mono) -> f64 {
+        let number = &self.numbers[number.slot()];
+        if number.is_able(now) { number.pacer.effective().within(Duration::from_secs(1)) } else { 0.0 }
+    }
+
+    /// The same for all of a pool's numbers.
+    pub fn rate_of_pool(&self, pool: PoolIdx, now: Mono) -> f64 {
+        self.pools[pool.slot()].numbers.iter().map(|number| self.rate_of(*number, now)).sum()
+    }
+
+    /// How far ahead of its permit a job is admitted: at least twice what the ledger takes to answer.
+    pub fn set_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
+    }
+
+    /// Takes a job in hand. Given back if no lane of this worker is its.
+    pub fn push(&mut self, delivery: Delivery) -> Result<(), Delivery> {
+        self.place(delivery, Lane::push)
+    }
+
+    /// Takes a job in hand again that could not go: the first in its line.
+    pub fn push_front(&mut self, delivery: Delivery) -> Result<(), Delivery> {
+        self.place(delivery, Lane::push_front)
+    }
+
+    fn place(&mut self, delivery: Delivery, put: fn(&mut Lane, Delivery)) -> Result<(), Delivery> {
+        let Some(idx) = self.lane_of(delivery.route(), delivery.job().priority) else {
+            return Err(delivery);
+        };
+        self.in_hand += 1;
+        self.in_hand_bytes += delivery.bytes;
+        let lane = &mut self.lanes[idx.slot()];
+        let was_empty = lane.is_empty();
+        put(lane, delivery);
+        let pool_idx = lane.key().pool;
+        if was_empty {
+            self.pools[pool_idx.slot()].wake(idx, lane);
+            self.activate(pool_idx);
+        }
+        Ok(())
+    }
+
+    fn activate(&mut self, idx: PoolIdx) {
+        let pool = &mut self.pools[idx.slot()];
+        if !pool.active {
+            pool.active = true;
+            self.round.push_back(idx);
+        }
+    }
+
+    /// The next job and its number.
+    pub fn pick(&mut self, now: Now) -> Pick {
+        self.wake_numbers(now);
+        while let Some(pool) = self.round.front().copied() {
+            let Some(lane) = self.pools[pool.slot()].next_lane() else {
+                self.pools[pool.slot()].active = false;
+                self.round.pop_front();
+                continue;
+            };
+            let Some(number) = self.number_for(lane) else {
+                // Put back by `refresh`, when a number has room again.
+                self.pools[pool.slot()].unlist(lane, &mut self.lanes[lane.slot()]);
+                continue;
+            };
+            self.round.rotate_left(1);
+            return self.take(lane, number, now);
+        }
+        self.sleepers.first().map_or(Pick::Idle, |(at, _)| Pick::WaitUntil(*at))
+    }
+
+    fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
+        let key = self.lanes[lane.slot()].key();
+        let class = Class::of(key.priority);
+        match key.pinned {
+            None => self.pools[key.pool.slot()].next_number(class),
+            Some(number) => self.numbers[number.slot()].listed[class as usize].map(|_| number),
+        }
+    }
+
+    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Pick {
+        let lane = &mut self.lanes[lane_idx.slot()];
+        let delivery = lane.pop().expect("a lane in line has a job");
+        self.in_hand -= 1;
+        self.in_hand_bytes -= delivery.bytes;
+        let pool = &mut self.pools[lane.key().pool.slot()];
+        let number = &mut self.numbers[number_idx.slot()];
+        let probe = match passage(&self.holds, number, &delivery, now) {
+            Passage::Free => None,
+            // Its end is the ledger's to write, with the job.
+            Passage::Blocked(hold) if hold.effect == Effect::End => None,
+            Passage::Probe(hold) if !self.probing.contains(&hold.id) => Some(hold.id),
+            Passage::Blocked(hold) | Passage::Probe(hold) => {
+                let hold = hold.id;
+                pool.unlist(lane_idx, lane);
+                pool.list(lane_idx, lane);
+                return Pick::Park(delivery, hold);
+            }
+        };
+        pool.charge(lane_idx, lane);
+        pool.number_took(number.pass);
+        number.ask(delivery.job().priority);
+        if let Some(hold) = probe {
+            self.probing.insert(hold);
+        }
+        self.refresh(number_idx, now.mono);
+        Pick::Admit(Choice { delivery, number: number_idx, probe })
+    }
+
+    fn wake_numbers(&mut self, now: Now) {
+        while let Some((at, number)) = self.sleepers.first().copied() {
+            if at > now.mono {
+                break;
+            }
+            self.sleep(number, None);
+            if matches!(self.numbers[number.slot()].blocked, Blocked::Until(Some(until)) if until <= now.mono) {
+                self.numbers[number.slot()].look_at(&self.holds, now);
+            }
+            self.refresh(number, now.mono);
+        }
+    }
+
+    /// Looks at a number's room again, after anything that may have changed it.
+    pub(super) fn refresh(&mut self, idx: NumberIdx, now: Mono) {
+        let number = &mut self.numbers[idx.slot()];
+        let pool_idx = number.spec.pool;
+        let tried = matches!(number.blocked, Blocked::Probe(hold) if self.probing.contains(&hold));
+        let mut wake_at = match number.blocked {
+            Blocked::Until(until) => until,
+            Blocked::No | Blocked::Probe(_) => None,
+        };
+        let mut gained = false;
+        for class in Class::ALL {
+            let room = if tried { Room::None } else { number.room(class, self.ahead, now) };
+            if let Room::At(at) = room {
+                wake_at = Some(wake_at.map_or(at, |earlier: Mono| earlier.min(at)));
+            }
+            let had = number.listed[class as usize].is_some();
+            self.pools[pool_idx.slot()].set_ready(idx, number, class, room == Room::Now);
+            gained |= room == Room::Now && !had;
+        }
+        self.sleep(idx, wake_at.map(|at| at.max(now + Duration::from_nanos(1))));
+        if gained {
+            self.list_lanes_of(idx, pool_idx);
+        }
+    }
+
+    /// One alarm a number, however often it is looked at.
+    fn sleep(&mut self, idx: NumberIdx, until: Option<Mono>) {
+        let number = &mut self.numbers[idx.slot()];
+        if let Some(alarm) = std::mem::replace(&mut number.alarm, until) {
+            self.sleepers.remove(&(alarm, idx));
+        }
+        if let Some(until) = until {
+            self.sleepers.insert((until, idx));
+        }
+    }
+
+    fn list_lanes_of(&mut self, number: NumberIdx, pool_idx: PoolIdx) {
+        let pool = &mut self.pools[pool_idx.slot()];
+        for lane in pool.open.into_iter().chain(self.pinned[number.slot()]) {
+            pool.list(lane, &mut self.lanes[lane.slot()]);
+        }
+        if pool.next_lane().is_some() {
+            self.activate(pool_idx);
+        }
+    }
+
+    /// Other holds stand now: every number is looked at again.
+    pub fn set_holds(&mut self, holds: HoldSet, now: Now) {
+        self.holds = holds;
+        for slot in 0..self.numbers.len() {
+            self.numbers[slot].look_at(&self.holds, now);
+            self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now.mono);
+        }
+    }
+
+    /// Takes everything of a lane out of hand, to be given back.
+    pub fn drain_lane(&mut self, idx: LaneIdx) -> Vec<Delivery> {
+        let lane = &mut self.lanes[idx.slot()];
+        self.pools[lane.key().pool.slot()].unlist(idx, lane);
+        let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
+        lane.more_fresh = true;
+        lane.more_timed = true;
+        self.in_hand -= drained.len();
+        self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
+        drained
+    }
+}
+
+/// What stands in the way of this job by this number.
+fn passage<'a>(holds: &'a HoldSet, number: &Number, delivery: &Delivery, now: Now) -> Passage<'a> {
+    if holds.is_empty() {
+        return Passage::Free;
+    }
+    let job = delivery.job();
+    let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
+    holds.passage(&number.facts(job, &template), now.wall)
+}
