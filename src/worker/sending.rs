@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 
 use crate::clock;
+use crate::graph::{Path, message};
 use crate::ledger::{Fate, Settlement};
 use crate::outcome::NotSentCause;
 
@@ -40,8 +41,8 @@ impl Worker {
     fn send(&mut self, launch: Launch) {
         let Launch { admission, permit, delivery, number, probe, admitted_at } = launch;
         let way = &self.ways[number.slot()];
-        self.telling.started(&way.metrics, delivery.job(), permit.at().since(admitted_at));
-        let request = way.sender.request(delivery.job(), admission.attempt());
+        self.telling.started(&way.metrics, delivery.job(), permit.at().since(admitted_at), clock::now().wall);
+        let request = way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let ready = self.client.take_ready().expect("a connection was ready just now, and nothing awaited since");
         let sent_at = permit.at();
         self.asked.push(

@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Mono, Now};
-use crate::graph::Sender;
-use crate::ledger::{Ledger, Lease, Settlement, Signal, WorkerId};
-use crate::metrics::NumberMetrics;
+use crate::graph::{ApiBase, Client, Endpoint};
+use crate::ledger::{Ledger, Settlement, Signal, WorkerId};
+use crate::metrics::{NumberMetrics, Rating};
 
 use super::Drained;
 use super::attempt::Policy;
@@ -25,6 +25,7 @@ use super::fleet_change::FleetChange;
 use super::intake::Intake;
 use super::launch::Core;
 use super::leases::LeaseTimes;
+use super::picture::Easel;
 use super::telling::Telling;
 
 /// So many events are taken in before the loop turns to what they made possible.
@@ -51,11 +52,17 @@ pub struct Settings {
 #[derive(Debug)]
 pub(super) struct Way {
     /// How its requests are addressed and signed.
-    pub sender: Sender,
+    pub endpoint: Endpoint,
     /// Its metrics, bound once.
     pub metrics: NumberMetrics,
     /// How often in a row it was rested.
     pub rests: u32,
+    /// What Meta says of its quality.
+    pub rating: Rating,
+    /// What Meta says of its state; empty if not read.
+    pub status: String,
+    /// Whether its lease was held when last looked at.
+    pub leased: bool,
 }
 
 /// A worker: its state, and what it has asked others and not heard back.
@@ -65,7 +72,8 @@ pub struct Worker {
     pub(super) core: Core,
     pub(super) intake: Intake,
     pub(super) ledger: Ledger,
-    pub(super) client: crate::graph::Client,
+    pub(super) client: Client,
+    pub(super) api: ApiBase,
     pub(super) ways: Vec<Way>,
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
@@ -74,13 +82,15 @@ pub struct Worker {
     pub(super) ledger_away_until: Option<Mono>,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
+    pub(super) settling: usize,
     pub(super) reading_holds: bool,
-    pub(super) leases: Vec<Lease>,
+    pub(super) read_holds_again: bool,
     pub(super) renew_at: Option<Mono>,
     pub(super) stopping: bool,
     pub(super) starved: bool,
     pub(super) admission_time: Duration,
     pub(super) telling: Telling,
+    pub(super) easel: Easel,
 }
 
 impl Worker {
@@ -101,7 +111,8 @@ impl Worker {
             }
             let now = clock::now();
             self.turn(now);
-            self.telling.turned(&self.core, now);
+            self.telling.turned(now);
+            self.draw(now);
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;
