@@ -341,6 +341,6 @@ mod tests {
         let mut second = pin!(accept(&listener, &places));
         assert!(second.as_mut().now_or_never().is_none(), "there was one place, and it is taken");
         drop(place);
-        second.await;
+        drop(second.await);
     }
 }
