@@ -4,17 +4,14 @@
 //! ended; a waiting row stands as long as its job waits or is unknown, and goes in the commit that ends the job.
 //! Every call is a batch, and batches that gather while one commit is under way become the next commit.
 
+mod calls;
 mod model;
 pub mod sqlite;
 
 pub use model::*;
 
-use crate::clock::Timestamp;
-use crate::hold::{Hold, HoldId, HoldOrder};
-use crate::job::{JobKey, Priority};
-
 /// Why the ledger could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
     /// The database is away or full: stop taking jobs, and try again.
     #[error("ledger is unreachable: {0}")]
@@ -35,7 +32,9 @@ pub enum LedgerError {
     Damaged(String),
 }
 
-/// The ledger, whichever database keeps it.
+/// The ledger, whichever database keeps it. Its clones are the same ledger.
+///
+/// Calls are futures that lose nothing but their answer when they are dropped: what was asked is done all the same.
 #[derive(Clone, Debug)]
 pub enum Ledger {
     /// One file, one worker.

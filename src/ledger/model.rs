@@ -71,7 +71,7 @@ pub struct ClaimedRow {
     pub priority: Priority,
     /// Set for rows that were due at a time; none for fresh ones.
     pub due_at: Option<Timestamp>,
-    /// The hold under which it was parked and which has been lifted since.
+    /// The hold under which it was parked: it has been lifted since, or its time is over and this row may try it.
     pub released: Option<HoldId>,
 }
 
@@ -442,3 +442,32 @@ pub struct Swept {
     pub lifted: u32,
 }
 
+/// What was last read of one thing at Meta's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetRow {
+    /// `portfolio`, `waba`, `number` or `template`.
+    pub kind: String,
+    /// Meta's id of it.
+    pub id: String,
+    /// Meta's id of what it belongs to; empty if unknown.
+    pub parent: String,
+    /// What was read, as JSON.
+    pub fields: String,
+    /// When.
+    pub read_at: Timestamp,
+}
+
+/// An event that waits to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its place in line.
+    pub seq: i64,
+    /// The routing key: `message.<state>.<pool>.<source>`.
+    pub topic: String,
+    /// The event's id; published twice, it is the same.
+    pub event: String,
+    /// The producer's id of the job.
+    pub job: String,
+    /// The event as JSON.
+    pub body: String,
+}

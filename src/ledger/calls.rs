@@ -1,0 +1,256 @@
+//! What can be asked of a ledger, one call each; the variants answer.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{
+    AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
+    LaneRoom, Lease, Ledger, LedgerError, OutboxRow, Resolution, Routed, Settled, Settlement, Signal, Swept,
+    TrailEntry, UnknownWait, WorkerId,
+};
+use crate::clock::Timestamp;
+use crate::hold::{Hold, HoldId, HoldOrder};
+use crate::job::JobKey;
+use crate::outcome::Reason;
+
+impl Ledger {
+    /// Counts up when rows may have become claimable, or holds changed, by this process or another.
+    pub fn signals(&self) -> watch::Receiver<Signal> {
+        match self {
+            Self::Sqlite(ledger) => ledger.signals(),
+        }
+    }
+
+    /// Takes jobs in: each gets its row, and a waiting row that is fresh or due at its `not_before`.
+    pub async fn enqueue(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<Vec<Enqueued>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.enqueue(jobs, now).await,
+        }
+    }
+
+    /// Hands out waiting rows, at most as many as each lane has room for: rows that are due first, then (for as much
+    /// of `timed` as these leave) rows whose hold was lifted, then fresh ones in order of publishing. One row under a
+    /// hold whose time is over comes out ahead of all, to try it. Rows that ran out of time end here.
+    pub async fn claim(&self, worker: WorkerId, lanes: Vec<LaneRoom>, now: Timestamp) -> Result<Claimed, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.claim(worker, lanes, now).await,
+        }
+    }
+
+    /// Puts claimed rows back where they stood.
+    pub async fn give_back(&self, worker: WorkerId, jobs: Vec<JobKey>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.give_back(worker, jobs).await,
+        }
+    }
+
+    /// Parks claimed rows under holds; where the hold is gone, the row goes back to where it stood.
+    pub async fn park(&self, jobs: Vec<(JobKey, HoldId)>, now: Timestamp) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.park(jobs, now).await,
+        }
+    }
+
+    /// Lets claimed rows wait until a time, and says why.
+    pub async fn defer(&self, jobs: Vec<(JobKey, Timestamp, Reason)>, now: Timestamp) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.defer(jobs, now).await,
+        }
+    }
+
+    /// Decides, for each request in order, whether the job may be sent now by this number, and notes durably that it
+    /// is about to be. The job must be one that was claimed, or one that the ledger has never seen.
+    pub async fn admit(&self, requests: Vec<AdmitRequest>, now: Timestamp) -> Result<Vec<Admitted>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.admit(requests, now).await,
+        }
+    }
+
+    /// Commits what attempts came to, with the holds that they place or prove over.
+    pub async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.settle(settlements).await,
+        }
+    }
+
+    /// Every hold that stands, but the recipients'.
+    pub async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.holds().await,
+        }
+    }
+
+    /// Holds that stand, the recipients' too, the newest first.
+    pub async fn holds_list(&self, limit: u32) -> Result<Vec<Hold>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.holds_list(limit).await,
+        }
+    }
+
+    /// Places a hold, or strengthens the one with the same cover: the later `until` wins, and `step` counts up.
+    pub async fn place(&self, order: HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.place(order, now).await,
+        }
+    }
+
+    /// Lifts a hold: what is parked under it is let out at the pace of claims. False if it does not stand.
+    pub async fn lift(&self, hold: HoldId, now: Timestamp) -> Result<bool, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.lift(hold, now).await,
+        }
+    }
+
+    /// Takes those of the named leases that are free, run out, or this worker's own.
+    pub async fn take_leases(
+        &self,
+        worker: WorkerId,
+        names: Vec<String>,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Lease>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.take_leases(worker, names, ttl, now).await,
+        }
+    }
+
+    /// Renews leases and returns those that still are this worker's.
+    pub async fn renew_leases(
+        &self,
+        worker: WorkerId,
+        leases: Vec<Lease>,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Lease>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.renew_leases(worker, leases, ttl, now).await,
+        }
+    }
+
+    /// Gives up all leases of a worker at once.
+    pub async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.release_leases(worker).await,
+        }
+    }
+
+    /// The keeper's pass over everything whose time is over, at most `limit` rows of each kind.
+    pub async fn sweep(&self, now: Timestamp, wait: UnknownWait, limit: u32) -> Result<Swept, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.sweep(now, wait, limit).await,
+        }
+    }
+
+    /// Forgets jobs that ended before a moment, at most `limit`, and says how many.
+    pub async fn trim(&self, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.trim(ended_before, limit).await,
+        }
+    }
+
+    /// Sets bodies aside that could not become jobs, and numbers them.
+    pub async fn bury(&self, dead: Vec<Dead>) -> Result<Vec<i64>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.bury(dead).await,
+        }
+    }
+
+    /// Dead bodies with a higher number than `after`, the lowest first.
+    pub async fn dead_list(&self, after: i64, limit: u32) -> Result<Vec<DeadRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.dead_list(after, limit).await,
+        }
+    }
+
+    /// One dead body.
+    pub async fn dead_show(&self, seq: i64) -> Result<Option<DeadRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.dead_show(seq).await,
+        }
+    }
+
+    /// Drops dead bodies and says how many there were.
+    pub async fn dead_drop(&self, seqs: Vec<i64>) -> Result<u32, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.dead_drop(seqs).await,
+        }
+    }
+
+    /// Takes jobs back that have not left yet.
+    pub async fn cancel(&self, jobs: Vec<JobRef>, now: Timestamp) -> Result<Vec<Cancelled>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.cancel(jobs, now).await,
+        }
+    }
+
+    /// Decides by hand what became of an unknown job. False if no job of this name is unknown, or several have it.
+    pub async fn resolve(&self, job: JobRef, resolution: Resolution, now: Timestamp) -> Result<bool, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.resolve(job, resolution, now).await,
+        }
+    }
+
+    /// The jobs of this name; several if producers share the id.
+    pub async fn show(&self, job: JobRef) -> Result<Vec<JobRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.show(job).await,
+        }
+    }
+
+    /// The waits and retries of a job, in order.
+    pub async fn trail(&self, key: JobKey) -> Result<Vec<TrailEntry>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.trail(key).await,
+        }
+    }
+
+    /// Jobs, the newest first.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.jobs(filter).await,
+        }
+    }
+
+    /// How many jobs stand where. Cheap however many there are.
+    pub async fn census(&self) -> Result<Census, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.census().await,
+        }
+    }
+
+    /// How many rows of its lane go before this job, counted up to 100,000; none if it does not stand in line.
+    pub async fn waiting_ahead(&self, key: JobKey, now: Timestamp) -> Result<Option<u32>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.waiting_ahead(key, now).await,
+        }
+    }
+
+    /// Notes what was read of numbers, accounts, portfolios and templates.
+    pub async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.fleet_put(rows).await,
+        }
+    }
+
+    /// What was last read of one kind of thing, in order of id.
+    pub async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.fleet_list(kind).await,
+        }
+    }
+
+    /// Events to publish, the oldest first.
+    pub async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.outbox_take(limit).await,
+        }
+    }
+
+    /// Forgets events that were published.
+    pub async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.outbox_done(seqs).await,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! This worker's leases: taken at once, renewed in time, and trusted for less than they last.
+//!
+//! A lease counts from before its renewal was sent, and no send starts in its last `margin`, so that a worker whose
+//! clock or ledger is slow stops before anyone else begins.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::Mono;
+use crate::ledger::Lease;
+
+use super::index::NumberIdx;
+use super::launch::Core;
+use super::number::Tenure;
+
+/// How leases are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTimes {
+    /// How long a lease lasts unless renewed.
+    pub ttl: Duration,
+    /// How often it is renewed.
+    pub renew: Duration,
+    /// No send starts in its last so much.
+    pub margin: Duration,
+}
+
+/// The name of a number's lease in the ledger.
+pub fn name(number: &str) -> String {
+    format!("number:{number}")
+}
+
+/// Applies what the ledger answered to a renewal that was sent at `sent`: what is not among the leases is lost.
+pub fn apply(core: &mut Core, leases: &[Lease], times: LeaseTimes, sent: Mono, now: Mono) {
+    let held: HashMap<&str, &Lease> = leases.iter().map(|lease| (lease.name.as_str(), lease)).collect();
+    for slot in 0..core.scheduler.numbers.len() {
+        let number = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
+        let name = name(core.scheduler.numbers[slot].spec.id.as_str());
+        let tenure = held.get(name.as_str()).map(|lease| Tenure {
+            fence: lease.fence,
+            until: sent + times.ttl - times.margin,
+        });
+        core.set_tenure(number, tenure, now);
+    }
+}
