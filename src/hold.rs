@@ -185,6 +185,10 @@ impl HoldSet {
             let place = (hold.cover.scope, hold.cover.subject.clone());
             set.by_subject.entry(place).or_default().push(hold);
         }
+        // Worker and ledger must name the same hold, in whatever order they read them.
+        for holds in set.by_subject.values_mut() {
+            holds.sort_by_key(|hold| hold.id);
+        }
         set
     }
 
@@ -220,8 +224,7 @@ impl HoldSet {
     /// What stands in the way of a number whatever the job: holds of one template, campaign, category or country
     /// are left out, since other jobs may pass them.
     pub fn whole_passage(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
-        const WHOLE: [Scope; 5] =
-            [Scope::Everything, Scope::Credential, Scope::Portfolio, Scope::Waba, Scope::Number];
+        const WHOLE: [Scope; 5] = [Scope::Everything, Scope::Credential, Scope::Portfolio, Scope::Waba, Scope::Number];
         let mut answer = Passage::Free;
         if self.is_empty() {
             return answer;
@@ -245,9 +248,11 @@ impl Hold {
     /// What this hold says to a job that its subject covers.
     pub fn stands(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
         let other_category = self.cover.category.is_some_and(|category| category != facts.category);
-        let other_country = self.cover.country.as_deref().is_some_and(|code| {
-            !facts.recipient.strip_prefix('+').is_some_and(|digits| digits.starts_with(code))
-        });
+        let other_country = self
+            .cover
+            .country
+            .as_deref()
+            .is_some_and(|code| !facts.recipient.strip_prefix('+').is_some_and(|digits| digits.starts_with(code)));
         if other_category || other_country {
             return Passage::Free;
         }

@@ -80,7 +80,15 @@ pub struct Lane {
 impl Lane {
     /// An empty lane, of which the source may have jobs.
     pub fn new(key: LaneKey) -> Self {
-        Self { key, timed: VecDeque::new(), fresh: VecDeque::new(), pass: 0, listed: None, more_fresh: true, more_timed: true }
+        Self {
+            key,
+            timed: VecDeque::new(),
+            fresh: VecDeque::new(),
+            pass: 0,
+            listed: None,
+            more_fresh: true,
+            more_timed: true,
+        }
     }
 
     /// What it is called.

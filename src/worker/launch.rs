@@ -100,7 +100,7 @@ impl Core {
                     self.list(number_idx, later);
                 }
                 Slot::Now(permit) => {
-                    number.started();
+                    number.started(ready.delivery.job().priority);
                     self.relist(number_idx, now.mono);
                     self.scheduler.refresh(number_idx, now.mono);
                     let Ready { admission, delivery, probe, admitted_at, start_by: _ } = ready;
@@ -153,11 +153,13 @@ impl Core {
     /// The receiver counted too many from this number.
     pub fn throttled(&mut self, number: NumberIdx, now: Mono) {
         self.scheduler.numbers[number.slot()].pacer.strike(now);
+        self.scheduler.refresh(number, now);
     }
 
     /// A number's throughput is another one now.
     pub fn retune(&mut self, number: NumberIdx, limit: Limit, now: Mono) {
         self.scheduler.numbers[number.slot()].pacer.retune(limit, now);
+        self.relist(number, now);
         self.scheduler.refresh(number, now);
     }
 
@@ -176,20 +178,18 @@ impl Core {
         let Some(hold) = probe else { return };
         self.scheduler.probing.remove(&hold);
         // Others of its cover stood back for this one.
-        for slot in 0..self.scheduler.numbers.len() {
-            self.scheduler.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
-        }
+        self.scheduler.refresh_all(now);
     }
 
     /// The lease of a number, new, renewed or gone.
     pub fn set_tenure(&mut self, number: NumberIdx, tenure: Option<Tenure>, now: Mono) {
-        self.scheduler.numbers[number.slot()].tenure = tenure;
+        self.scheduler.numbers[number.slot()].set_tenure(tenure, now);
         self.scheduler.refresh(number, now);
     }
 
     /// The fence of a number's lease, while it is held.
     pub fn fence(&self, number: NumberIdx) -> Option<Fence> {
-        self.scheduler.numbers[number.slot()].tenure.map(|tenure| tenure.fence)
+        self.scheduler.numbers[number.slot()].fence()
     }
 
     /// What Meta says of a number.

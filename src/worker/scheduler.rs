@@ -17,6 +17,9 @@ use super::lane::{Delivery, Lane, LaneKey};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
 use super::pool::Pool;
 
+/// A step of the wall clock by this much is noticed: holds end by it.
+const CLOCK_STEP: u64 = 1_000;
+
 /// What to do next.
 #[derive(Debug)]
 pub enum Pick {
@@ -57,6 +60,8 @@ pub struct Scheduler {
     round: VecDeque<PoolIdx>,
     pub(super) holds: HoldSet,
     pub(super) probing: HashSet<HoldId>,
+    /// The wall clock less our own, in milliseconds, when numbers were last looked at for holds.
+    offset: i64,
     ahead: Duration,
     pub(super) in_hand: usize,
     pub(super) in_hand_bytes: usize,
@@ -77,6 +82,7 @@ impl Scheduler {
             round: VecDeque::new(),
             holds: HoldSet::default(),
             probing: HashSet::new(),
+            offset: 0,
             ahead,
             in_hand: 0,
             in_hand_bytes: 0,
@@ -188,6 +194,7 @@ impl Scheduler {
 
     /// The next job and its number.
     pub fn pick(&mut self, now: Now) -> Pick {
+        self.notice_clock(now);
         self.wake_numbers(now);
         while let Some(pool) = self.round.front().copied() {
             let Some(lane) = self.pools[pool.slot()].next_lane() else {
@@ -200,8 +207,15 @@ impl Scheduler {
                 self.pools[pool.slot()].unlist(lane, &mut self.lanes[lane.slot()]);
                 continue;
             };
-            self.round.rotate_left(1);
-            return self.take(lane, number, now);
+            if !self.numbers[number.slot()].holds_lease(now.mono) {
+                // It ran out, and nothing has looked since.
+                self.refresh(number, now.mono);
+                continue;
+            }
+            if let Some(pick) = self.take(lane, number, now) {
+                self.round.rotate_left(1);
+                return pick;
+            }
         }
         self.sleepers.first().map_or(Pick::Idle, |(at, _)| Pick::WaitUntil(*at))
     }
@@ -220,33 +234,50 @@ impl Scheduler {
         }
     }
 
-    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Pick {
+    /// None if the number proved to be held as a whole: then nothing was taken, and the number stands back.
+    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Option<Pick> {
         let lane = &mut self.lanes[lane_idx.slot()];
         let delivery = lane.pop().expect("a lane in line has a job");
-        self.in_hand -= 1;
-        self.in_hand_bytes -= delivery.bytes;
         let pool = &mut self.pools[lane.key().pool.slot()];
         let number = &mut self.numbers[number_idx.slot()];
-        let probe = match passage(&self.holds, number, &delivery, now) {
-            Passage::Free => None,
+        let (probe, parked) = match passage(&self.holds, number, &delivery, now) {
+            Passage::Free => (None, None),
             // Its end is the ledger's to write, with the job.
-            Passage::Blocked(hold) if hold.effect == Effect::End => None,
-            Passage::Probe(hold) if !self.probing.contains(&hold.id) => Some(hold.id),
-            Passage::Blocked(hold) | Passage::Probe(hold) => {
-                let hold = hold.id;
-                pool.unlist(lane_idx, lane);
-                pool.list(lane_idx, lane);
-                return Pick::Park(delivery, hold);
-            }
+            Passage::Blocked(hold) if hold.effect == Effect::End => (None, None),
+            Passage::Probe(hold) if !self.probing.contains(&hold.id) => (Some(hold.id), None),
+            Passage::Blocked(hold) | Passage::Probe(hold) => (None, Some(hold.id)),
         };
+        if parked.is_some() && number.missed_a_hold(&self.holds, now) {
+            lane.push_front(delivery);
+            self.refresh(number_idx, now.mono);
+            return None;
+        }
+        self.in_hand -= 1;
+        self.in_hand_bytes -= delivery.bytes;
+        if let Some(hold) = parked {
+            pool.unlist(lane_idx, lane);
+            pool.list(lane_idx, lane);
+            return Some(Pick::Park(delivery, hold));
+        }
         pool.charge(lane_idx, lane);
-        pool.number_took(number.pass);
+        if lane.key().pinned.is_none() {
+            pool.number_took(number.pass);
+        }
         number.ask(delivery.job().priority);
         if let Some(hold) = probe {
             self.probing.insert(hold);
         }
         self.refresh(number_idx, now.mono);
-        Pick::Admit(Choice { delivery, number: number_idx, probe })
+        Some(Pick::Admit(Choice { delivery, number: number_idx, probe }))
+    }
+
+    /// Holds end by the wall clock and alarms go by our own: after a step of the first, every alarm is wrong.
+    fn notice_clock(&mut self, now: Now) {
+        let offset = now.wall.as_millis() - i64::try_from(now.mono.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        if offset.abs_diff(self.offset) > CLOCK_STEP {
+            self.offset = offset;
+            self.look_at_holds(now);
+        }
     }
 
     fn wake_numbers(&mut self, now: Now) {
@@ -311,9 +342,20 @@ impl Scheduler {
     /// Other holds stand now: every number is looked at again.
     pub fn set_holds(&mut self, holds: HoldSet, now: Now) {
         self.holds = holds;
+        self.look_at_holds(now);
+    }
+
+    fn look_at_holds(&mut self, now: Now) {
+        for number in &mut self.numbers {
+            number.look_at(&self.holds, now);
+        }
+        self.refresh_all(now.mono);
+    }
+
+    /// Looks at every number's room again.
+    pub(super) fn refresh_all(&mut self, now: Mono) {
         for slot in 0..self.numbers.len() {
-            self.numbers[slot].look_at(&self.holds, now);
-            self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now.mono);
+            self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
         }
     }
 
