@@ -3,12 +3,16 @@
 //! `parse` turns a producer's bytes into a [`Job`]; inside, nobody checks again.
 //! In the ledger a job's body is this type's own JSON, with every default already filled in.
 
+mod field;
 mod identity;
+mod message;
 mod names;
+mod parse;
 mod recipient;
 
 pub use identity::{Digest, JobKey};
 pub use names::{Campaign, InvalidName, JobId, NumberId, PoolName, Source};
+pub use parse::{InvalidFrom, Received, Refused, parse};
 pub use recipient::{InvalidRecipient, Phone, Recipient, UserId};
 
 use std::time::Duration;
@@ -161,4 +165,12 @@ pub struct Job {
     pub metadata: Option<Box<RawValue>>,
     /// When it was published, or first seen.
     pub enqueued_at: Timestamp,
+}
+
+impl Job {
+    /// From this moment on it is late: accepted perhaps, but not delivered in time.
+    pub fn late_at(&self) -> Option<Timestamp> {
+        let start = self.not_before.map_or(self.enqueued_at, |moment| moment.max(self.enqueued_at));
+        self.deliver_within.map(|within| start + within)
+    }
 }

@@ -65,6 +65,11 @@ impl Phone {
         let end = self.text.iter().position(|byte| *byte == 0).unwrap_or(self.text.len());
         std::str::from_utf8(&self.text[..end]).expect("a plus sign and digits")
     }
+
+    /// Without the plus sign, as display numbers are compared.
+    pub(super) fn digits(&self) -> &str {
+        &self.expose()[1..]
+    }
 }
 
 impl FromStr for Phone {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Facts, HoldId, HoldSet, Passage};
+use crate::hold::{Cover, Facts, HoldId, HoldSet, Passage, Scope};
 use crate::job::{Category, Job, NumberId, Priority};
 use crate::ledger::{Account, Admission, Fence};
 
@@ -277,6 +277,19 @@ impl Number {
             Passage::Probe(hold) => Blocked::Probe(hold.id),
             Passage::Blocked(hold) => Blocked::Until(hold.until.map(|until| now.mono + until.since(now.wall))),
         };
+    }
+
+    /// Whether a hold of this cover is over this number.
+    pub fn is_under(&self, cover: &Cover) -> bool {
+        let account = &self.spec.account;
+        match cover.scope {
+            Scope::Everything => true,
+            Scope::Credential => account.credential == cover.subject,
+            Scope::Portfolio => account.portfolio == cover.subject,
+            Scope::Waba => account.waba == cover.subject,
+            Scope::Number => self.spec.id.as_str() == cover.subject,
+            Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        }
     }
 
     /// What holds may look at in a job that would go by this number.

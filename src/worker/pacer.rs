@@ -102,6 +102,7 @@ pub struct Pacer {
     hand: Hand,
     bucket: Bucket,
     bucket_ready: Mono,
+    begun: Mono,
     /// Starts of the last window, oldest first: no more than the highest limit of that window.
     starts: VecDeque<Mono>,
 }
@@ -112,7 +113,7 @@ impl Pacer {
         let hand = Hand(Rc::new(Cell::new(now.as_nanos())));
         let bucket = bucket(limit, &hand);
         let starts = std::iter::repeat_n(now, limit.count.get() as usize).collect();
-        Self { limit, effective: limit, margin, strikes: 0, strike_at: now, hand, bucket, bucket_ready: now, starts }
+        Self { limit, effective: limit, margin, strikes: 0, strike_at: now, hand, bucket, bucket_ready: now, begun: now, starts }
     }
 
     /// The limit that it keeps to, before any strike.
@@ -148,6 +149,18 @@ impl Pacer {
         let gap = self.gap() * u32::try_from(ahead).unwrap_or(u32::MAX);
         let spaced = self.bucket_ready.max(now) + gap;
         self.window_free_at(now, ahead).max(spaced)
+    }
+
+    /// How many started within the last `span`; a new owner's full window does not count.
+    pub fn started_within(&self, span: Duration, now: Mono) -> usize {
+        self.starts.iter().rev().take_while(|start| now.since(**start) < span && **start != self.begun).count()
+    }
+
+    /// How many could start now, one after the other.
+    pub fn free(&self, now: Mono) -> usize {
+        let window = self.window();
+        let within = self.starts.iter().rev().take_while(|start| now.since(**start) < window).count();
+        (self.effective.count.get() as usize).saturating_sub(within)
     }
 
     /// Another limit from now on. What was sent stays remembered, so there is no burst.

@@ -206,6 +206,11 @@ impl Scheduler {
         self.sleepers.first().map_or(Pick::Idle, |(at, _)| Pick::WaitUntil(*at))
     }
 
+    /// When a number will have room that has none now.
+    pub fn next_wake(&self) -> Option<Mono> {
+        self.sleepers.first().map(|(at, _)| *at)
+    }
+
     fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
         let key = self.lanes[lane.slot()].key();
         let class = Class::of(key.priority);
@@ -312,6 +317,61 @@ impl Scheduler {
         }
     }
 
+    /// A number's state.
+    pub fn number(&self, number: NumberIdx) -> &Number {
+        &self.numbers[number.slot()]
+    }
+
+    /// Every number, in order of index.
+    pub fn numbers(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter()
+    }
+
+    /// Every number's index.
+    pub fn indices(&self) -> impl Iterator<Item = NumberIdx> + use<> {
+        (0..u32::try_from(self.numbers.len()).expect("fewer numbers than 2^32")).map(NumberIdx)
+    }
+
+    /// How many jobs of a priority are in hand.
+    pub fn in_hand_of(&self, priority: Priority) -> usize {
+        let lanes = self.lanes.iter().filter(|lane| lane.key().priority == priority);
+        lanes.map(|lane| lane.fresh() + lane.timed()).sum()
+    }
+
+    /// The weights of a pool's able numbers together.
+    pub fn pool_weight(&self, pool: PoolIdx, now: Mono) -> f64 {
+        let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
+        numbers.filter(|number| number.is_able(now)).map(Number::weight).sum()
+    }
+
+    /// How many other numbers of its pool are able.
+    pub fn able_beside(&self, number: NumberIdx, now: Mono) -> usize {
+        let pool = &self.pools[self.numbers[number.slot()].spec.pool.slot()];
+        let others = pool.numbers.iter().filter(|other| **other != number);
+        others.filter(|other| self.numbers[other.slot()].is_able(now)).count()
+    }
+
+    /// The numbers that use a credential.
+    pub fn with_credential(&self, credential: &str) -> Vec<NumberIdx> {
+        self.indices().filter(|number| self.number(*number).spec.account.credential == credential).collect()
+    }
+
+    /// Takes out of hand what no number of this worker can send now, to be given back.
+    pub fn drain_unable(&mut self, now: Mono) -> Vec<Delivery> {
+        let unable = |lane: &Lane| match lane.key().pinned {
+            Some(number) => self.rate_of(number, now) == 0.0,
+            None => self.rate_of_pool(lane.key().pool, now) == 0.0,
+        };
+        let lanes: Vec<usize> =
+            (0..self.lanes.len()).filter(|slot| !self.lanes[*slot].is_empty() && unable(&self.lanes[*slot])).collect();
+        lanes.into_iter().flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
+    }
+
+    /// Takes everything out of hand.
+    pub fn drain_all(&mut self) -> Vec<Delivery> {
+        (0..self.lanes.len()).flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
+    }
+
     /// Takes everything of a lane out of hand, to be given back.
     pub fn drain_lane(&mut self, idx: LaneIdx) -> Vec<Delivery> {
         let lane = &mut self.lanes[idx.slot()];
@@ -323,6 +383,10 @@ impl Scheduler {
         self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
         drained
     }
+}
+
+fn lane_idx(slot: usize) -> LaneIdx {
+    LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32"))
 }
 
 /// What stands in the way of this job by this number.
