@@ -50,7 +50,7 @@ pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledg
     };
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
-            let ledger = sqlite::SqliteLedger::open(path, access, migrate).await;
+            let ledger = sqlite::SqliteLedger::open(path, access, migrate);
             Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
         }
         LedgerUrl::Postgres(_) => anyhow::bail!("ledger.url: this build keeps its ledger in SQLite only: sqlite:PATH"),
@@ -93,6 +93,8 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
     helpers.spawn(refresher.run(helpers_stop.clone()));
 
+    let (client, opener) = graph::Client::new(&fleet::api(config), &connections(config))?;
+    helpers.spawn(async move { stopped(opener.run(), helpers_stop.clone()).await });
     let easel = Easel::new(ledger.to_string(), now.wall, census_seen, picture);
     let parts = Parts { ledger, client: client(config)?, api: fleet::api(config), easel, telling: Telling::new(metrics, heartbeat) };
     let worker = Worker::new(parts, settings(config), &fleet::specs(config, members), now);

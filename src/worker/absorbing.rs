@@ -20,6 +20,8 @@ use super::shell::{LEDGER_PAUSE, Worker};
 
 /// How much one batch moves the measured time of an admission.
 const ADMISSION_STEP: u32 = 8;
+/// How much one answer moves the measured time of an answer.
+const ANSWER_STEP: u32 = 64;
 
 impl Worker {
     pub(super) fn take(&mut self, event: Event) {
@@ -111,7 +113,9 @@ impl Worker {
     fn answered(&mut self, answered: Answered) {
         let now = clock::now();
         let Answered { admission, delivery, number, probe, sent_at, outcome } = answered;
-        self.telling.answered(&self.ways[number.slot()].metrics, &outcome, now.mono.since(sent_at));
+        let took = now.mono.since(sent_at);
+        self.answer_time = (self.answer_time * (ANSWER_STEP - 1) + took) / ANSWER_STEP;
+        self.telling.answered(&self.ways[number.slot()].metrics, &outcome, took);
         let refused = matches!(outcome, Outcome::Refused(_));
         let spec = &self.core.scheduler.number(number).spec;
         let finished = Finished { admission, delivery: &delivery, spec, probe, outcome };

@@ -28,4 +28,4 @@ pub mod verdict;
 
 pub use drain::Drained;
 pub use fleet_change::FleetChange;
-pub use shell::{Settings, Worker};
+pub use shell::{Parts, Recruit, Settings, Worker};

@@ -246,6 +246,12 @@ impl Number {
         self.ready[next.index()].pop_front()
     }
 
+    /// Takes out what should have started by now.
+    pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
+        let lanes = self.ready.iter_mut();
+        lanes.flat_map(|lane| lane.extract_if(.., |ready| ready.start_by <= now)).collect()
+    }
+
     /// It was taken out and could not go yet: first in line again.
     pub(super) fn unpop_ready(&mut self, ready: Ready) {
         self.ready[ready.delivery.job().priority.index()].push_front(ready);
@@ -259,6 +265,11 @@ impl Number {
                 self.overtaken[lower.index()] += stride(priority);
             }
         }
+    }
+
+    /// The lease under which it sends, if any.
+    pub fn tenure(&self) -> Option<Tenure> {
+        self.tenure
     }
 
     /// The lease, new, renewed or gone. A new owner knows nothing of what the one before sent.

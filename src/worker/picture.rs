@@ -54,6 +54,7 @@ impl Worker {
             return;
         }
         self.easel.drawn_at = Some(now.mono);
+        self.look_after_connections();
         self.telling.gauges(&self.core.scheduler, now);
         for number in self.core.scheduler.indices() {
             self.gauge(number, now);
@@ -70,7 +71,7 @@ impl Worker {
         way.metrics.quality.only(way.rating);
         way.metrics.paused.set(paused(number, now));
         way.metrics.share.set(if number.is_able(now.mono) { number.weight() / pool } else { 0.0 });
-        let tenure = number.tenure.filter(|tenure| now.mono < tenure.until);
+        let tenure = number.tenure().filter(|tenure| now.mono < tenure.until);
         way.metrics.leased_until(tenure.map(|tenure| now.wall + tenure.until.since(now.mono)));
         let held = tenure.is_some();
         if held != way.leased {
