@@ -14,23 +14,7 @@ pub use heartbeat::Heartbeat;
 pub use server::{Server, Sources};
 pub use status::{HoldStatus, LaneStatus, LedgerStatus, NumberStatus, PartStatus, StatusSnapshot};
 
-use std::net::{Ipv4Addr, SocketAddr};
-
-use serde::{Deserialize, Serialize};
-
-/// Where operators look.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// Address of `/metrics`, the probes and the status page. It asks nobody who they are: keep it private.
-    pub listen: SocketAddr,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)) }
-    }
-}
+use std::net::SocketAddr;
 
 /// Why operators cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{Config, Heartbeat, OpsError, StatusSnapshot, page};
+use super::{Heartbeat, OpsError, StatusSnapshot, page};
 use crate::clock;
 use crate::metrics::Metrics;
 
@@ -57,9 +57,9 @@ pub struct Server {
 
 impl Server {
     /// Takes the address, so that a wrong one is known before anything else starts.
-    pub async fn bind(config: &Config) -> Result<Self, OpsError> {
-        let refused = |source| OpsError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
+    pub async fn bind(listen: SocketAddr) -> Result<Self, OpsError> {
+        let refused = |source| OpsError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         Ok(Self { listener, address })
     }
@@ -222,8 +222,7 @@ mod tests {
     }
 
     async fn serve(heartbeat: Heartbeat) -> Served {
-        let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        let server = Server::bind(&config).await.unwrap();
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let address = server.address();
         let (publish, status) = watch::channel(Arc::new(StatusSnapshot::starting(Timestamp::from_millis(0))));
         let sources = Sources { metrics: Arc::new(Metrics::new()), heartbeat: Arc::new(heartbeat), status };
@@ -306,7 +305,7 @@ mod tests {
     #[tokio::test]
     async fn a_taken_address_is_named_with_its_key() {
         let served = serve_living().await;
-        let refused = Server::bind(&Config { listen: served.address }).await.expect_err("the address is taken");
+        let refused = Server::bind(served.address).await.expect_err("the address is taken");
         assert_eq!(refused.to_string(), format!("ops.listen: cannot listen on {}", served.address));
     }
 
