@@ -8,3 +8,6 @@ pub mod number;
 pub mod pacer;
 pub mod pool;
 pub mod scheduler;
+
+#[cfg(test)]
+mod simulation;
