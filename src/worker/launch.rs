@@ -153,6 +153,7 @@ impl Core {
     /// The receiver counted too many from this number.
     pub fn throttled(&mut self, number: NumberIdx, now: Mono) {
         self.scheduler.numbers[number.slot()].pacer.strike(now);
+        self.relist(number, now);
         self.scheduler.refresh(number, now);
     }
 

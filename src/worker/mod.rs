@@ -23,6 +23,8 @@ pub mod retry;
 pub mod scheduler;
 mod sending;
 pub mod shell;
+#[cfg(test)]
+mod simulation;
 pub mod telling;
 pub mod verdict;
 

@@ -121,7 +121,7 @@ impl Pacer {
             strike_at: now,
             hand,
             bucket,
-            bucket_ready: now,
+            bucket_ready: now + limit.period / limit.count.get(),
             unknown_before: now,
             starts: VecDeque::new(),
         }
@@ -210,7 +210,7 @@ impl Pacer {
         self.refill(now);
     }
 
-    /// A new bucket is full; emptied at once, so that a change of rate is no burst.
+    /// A new bucket begins empty, so that a change of rate is no burst and a strike no extra send.
     fn refill(&mut self, now: Mono) {
         let cuts = self.strikes.saturating_sub(MARGIN_STEPS);
         let count = f64::from(self.limit.count.get()) * 0.8_f64.powi(i32::try_from(cuts).unwrap_or(0));
@@ -218,7 +218,7 @@ impl Pacer {
         self.effective = Limit { count, period: self.limit.period };
         self.hand.0.set(now.as_nanos());
         self.bucket = bucket(self.effective, &self.hand);
-        self.bucket_ready = now;
+        self.bucket_ready = now + self.gap();
     }
 
     fn gap(&self) -> Duration {
@@ -260,10 +260,7 @@ fn bucket(limit: Limit, hand: &Hand) -> Bucket {
     let gap = limit.period / limit.count.get();
     let quota = Quota::with_period(gap.max(Duration::from_nanos(1))).expect("the gap is not zero").allow_burst(burst);
     let bucket = RateLimiter::direct_with_clock(quota, hand.clone());
-    // Empty it but for one: otherwise every change of rate would begin with a burst.
-    if let Some(rest) = NonZeroU32::new(burst.get() - 1) {
-        let _taken = bucket.check_n(rest);
-    }
+    let _taken = bucket.check_n(burst);
     bucket
 }
 

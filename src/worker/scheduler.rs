@@ -247,7 +247,9 @@ impl Scheduler {
             Passage::Probe(hold) if !self.probing.contains(&hold.id) => (Some(hold.id), None),
             Passage::Blocked(hold) | Passage::Probe(hold) => (None, Some(hold.id)),
         };
-        if parked.is_some() && number.missed_a_hold(&self.holds, now) {
+        // A hold over the whole number parks nobody: the number stands back, and its jobs are free for others.
+        let whole = parked.is_some_and(|hold| number.blocked == Blocked::Probe(hold));
+        if whole || (parked.is_some() && number.missed_a_hold(&self.holds, now)) {
             lane.push_front(delivery);
             self.refresh(number_idx, now.mono);
             return None;
