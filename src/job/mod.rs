@@ -1,6 +1,6 @@
 //! A job: one message to send, as a producer publishes it, parsed once and valid from then on.
 //!
-//! `parse` turns a producer's bytes into a [`Job`]; inside, nobody checks again.
+//! [`parse`](fn@parse) turns a producer's bytes into a [`Job`]; inside, nobody checks again.
 //! In the ledger a job's body is this type's own JSON, with every default already filled in.
 
 #[cfg(test)]
