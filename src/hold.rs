@@ -174,7 +174,7 @@ pub enum Passage<'a> {
 /// All holds that a worker must know without asking.
 #[derive(Clone, Debug, Default)]
 pub struct HoldSet {
-    by_subject: HashMap<(Scope, String), Vec<Hold>>,
+    by_scope: HashMap<Scope, HashMap<String, Vec<Hold>>>,
 }
 
 impl HoldSet {
@@ -182,20 +182,24 @@ impl HoldSet {
     pub fn new(holds: impl IntoIterator<Item = Hold>) -> Self {
         let mut set = Self::default();
         for hold in holds.into_iter().filter(|hold| hold.cover.scope != Scope::Recipient) {
-            let place = (hold.cover.scope, hold.cover.subject.clone());
-            set.by_subject.entry(place).or_default().push(hold);
+            let subjects = set.by_scope.entry(hold.cover.scope).or_default();
+            subjects.entry(hold.cover.subject.clone()).or_default().push(hold);
+        }
+        // Worker and ledger must name the same hold, in whatever order they read them.
+        for holds in set.by_scope.values_mut().flat_map(HashMap::values_mut) {
+            holds.sort_by_key(|hold| hold.id);
         }
         set
     }
 
     /// Whether nothing at all is held.
     pub fn is_empty(&self) -> bool {
-        self.by_subject.is_empty()
+        self.by_scope.is_empty()
     }
 
     /// Every hold, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.by_subject.values().flatten()
+        self.by_scope.values().flat_map(HashMap::values).flatten()
     }
 
     /// What stands in the way of this job by this number; a hold that blocks comes before one that may be tried.
@@ -205,8 +209,7 @@ impl HoldSet {
             return answer;
         }
         for scope in Scope::ALL {
-            let place = (*scope, facts.subject(*scope).to_owned());
-            for hold in self.by_subject.get(&place).into_iter().flatten() {
+            for hold in self.over(*scope, facts) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
                     Passage::Probe(hold) => answer = Passage::Probe(hold),
@@ -217,19 +220,40 @@ impl HoldSet {
         answer
     }
 
+    /// The hold that this job may not pass, if it may try one of those whose time is over. What ends a job comes
+    /// before what makes it wait: it need not wait first.
+    pub fn obstacle(&self, facts: &Facts<'_>, now: Timestamp, tries: Option<HoldId>) -> Option<&Hold> {
+        let mut first = None;
+        for hold in Scope::ALL.iter().flat_map(|scope| self.over(*scope, facts)) {
+            let is_in_the_way = match hold.stands(facts, now) {
+                Passage::Free => false,
+                Passage::Probe(hold) => tries != Some(hold.id),
+                Passage::Blocked(_) => true,
+            };
+            match (is_in_the_way, hold.effect) {
+                (false, _) => {}
+                (true, Effect::End) => return Some(hold),
+                (true, Effect::Wait) => first = first.or(Some(hold)),
+            }
+        }
+        first
+    }
+
+    fn over(&self, scope: Scope, facts: &Facts<'_>) -> impl Iterator<Item = &Hold> + use<'_> {
+        let subjects = self.by_scope.get(&scope);
+        subjects.and_then(|subjects| subjects.get(facts.subject(scope))).into_iter().flatten()
+    }
+
     /// What stands in the way of a number whatever the job: holds of one template, campaign, category or country
     /// are left out, since other jobs may pass them.
     pub fn whole_passage(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
-        const WHOLE: [Scope; 5] =
-            [Scope::Everything, Scope::Credential, Scope::Portfolio, Scope::Waba, Scope::Number];
+        const WHOLE: [Scope; 5] = [Scope::Everything, Scope::Credential, Scope::Portfolio, Scope::Waba, Scope::Number];
         let mut answer = Passage::Free;
         if self.is_empty() {
             return answer;
         }
         for scope in WHOLE {
-            let place = (scope, facts.subject(scope).to_owned());
-            let holds = self.by_subject.get(&place).into_iter().flatten();
-            for hold in holds.filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
+            for hold in self.over(scope, facts).filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
                     Passage::Probe(hold) => answer = Passage::Probe(hold),
@@ -245,9 +269,11 @@ impl Hold {
     /// What this hold says to a job that its subject covers.
     pub fn stands(&self, facts: &Facts<'_>, now: Timestamp) -> Passage<'_> {
         let other_category = self.cover.category.is_some_and(|category| category != facts.category);
-        let other_country = self.cover.country.as_deref().is_some_and(|code| {
-            !facts.recipient.strip_prefix('+').is_some_and(|digits| digits.starts_with(code))
-        });
+        let other_country = self
+            .cover
+            .country
+            .as_deref()
+            .is_some_and(|code| !facts.recipient.strip_prefix('+').is_some_and(|digits| digits.starts_with(code)));
         if other_category || other_country {
             return Passage::Free;
         }

@@ -48,9 +48,7 @@ const PLACE: &str = "{token}";
 impl AuthHeader {
     /// Reads `Authorization: Bearer {token}`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let allowed = || {
-            "a header looks like \"Authorization: Bearer {token}\", with {token} once".to_owned()
-        };
+        let allowed = || "a header looks like \"Authorization: Bearer {token}\", with {token} once".to_owned();
         let (name, value) = text.split_once(':').ok_or_else(allowed)?;
         let (before, after) = value.trim().split_once(PLACE).ok_or_else(allowed)?;
         let fits = HeaderValue::from_str(before).is_ok() && HeaderValue::from_str(after).is_ok();
@@ -58,11 +56,7 @@ impl AuthHeader {
             return Err(allowed());
         }
         let name = HeaderName::try_from(name.trim()).map_err(|_| allowed())?;
-        Ok(Self {
-            name,
-            before: before.to_owned(),
-            after: after.to_owned(),
-        })
+        Ok(Self { name, before: before.to_owned(), after: after.to_owned() })
     }
 
     /// The header's name.
@@ -73,8 +67,7 @@ impl AuthHeader {
     /// The header's value with this credential in it, marked so that nobody prints or indexes it.
     pub fn value(&self, token: &Secret) -> HeaderValue {
         let text = format!("{}{}{}", self.before, token.expose(), self.after);
-        let mut value =
-            HeaderValue::from_str(&text).expect("a credential is checked to fit a header");
+        let mut value = HeaderValue::from_str(&text).expect("a credential is checked to fit a header");
         value.set_sensitive(true);
         value
     }
@@ -88,16 +81,9 @@ impl CloudApiConfig {
         let auth_header = reader.read("cloud_api.auth_header", AuthHeader::parse);
         let access_token = reader.secret("cloud_api.access_token", form::credential);
         let waba = reader.read_optional("cloud_api.waba", form::meta_id);
-        let connect_timeout = reader.span(
-            "cloud_api.connect_timeout",
-            Duration::from_millis(10)..=second * 60,
-        );
-        let write_timeout =
-            reader.span("cloud_api.write_timeout", Duration::from_millis(1)..=second);
-        let request_timeout = reader.span(
-            "cloud_api.request_timeout",
-            Duration::from_millis(50)..=second * 300,
-        );
+        let connect_timeout = reader.span("cloud_api.connect_timeout", Duration::from_millis(10)..=second * 60);
+        let write_timeout = reader.span("cloud_api.write_timeout", Duration::from_millis(1)..=second);
+        let request_timeout = reader.span("cloud_api.request_timeout", Duration::from_millis(50)..=second * 300);
         let max_response = reader.read("cloud_api.max_response", max_response);
         let ca_file = reader.file("cloud_api.ca_file");
         Ok(Self {
@@ -126,23 +112,19 @@ fn base_url(text: &str) -> Result<Url, String> {
 }
 
 fn version(text: &str) -> Result<String, String> {
-    let digits = |part: &str| {
-        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let fits = text
         .strip_prefix('v')
         .and_then(|rest| rest.split_once('.'))
         .is_some_and(|(major, minor)| digits(major) && digits(minor));
-    fits.then(|| text.to_owned())
-        .ok_or_else(|| "a version looks like \"v25.0\"".to_owned())
+    fits.then(|| text.to_owned()).ok_or_else(|| "a version looks like \"v25.0\"".to_owned())
 }
 
 fn max_response(text: &str) -> Result<ByteSize, String> {
     let size: ByteSize = form::parsed(text)?;
     let (least, most) = (ByteSize::new(1 << 10), ByteSize::new(16 << 20));
     let fits = (least..=most).contains(&size);
-    fits.then_some(size)
-        .ok_or_else(|| format!("allowed: {least} to {most}"))
+    fits.then_some(size).ok_or_else(|| format!("allowed: {least} to {most}"))
 }
 
 #[cfg(test)]
@@ -157,9 +139,6 @@ mod tests {
         assert_eq!(value.to_str().unwrap(), "EAAcanary");
         assert!(!format!("{value:?}").contains("canary"));
         let bearer = AuthHeader::parse("Authorization: Bearer {token}").unwrap();
-        assert_eq!(
-            bearer.value(&Secret::new("x")).to_str().unwrap(),
-            "Bearer x"
-        );
+        assert_eq!(bearer.value(&Secret::new("x")).to_str().unwrap(), "Bearer x");
     }
 }

@@ -61,9 +61,7 @@ impl DisplayNumber {
         let number = Self(text.trim().to_owned());
         let separators = |letter: char| letter.is_ascii_digit() || "+ -.()".contains(letter);
         let fits = number.0.chars().all(separators) && (8..=15).contains(&number.digits().len());
-        fits.then_some(number).ok_or_else(|| {
-            "a phone number has 8 to 15 digits, as in \"+1 555 010 0000\"".to_owned()
-        })
+        fits.then_some(number).ok_or_else(|| "a phone number has 8 to 15 digits, as in \"+1 555 010 0000\"".to_owned())
     }
 
     /// As it was written.
@@ -79,20 +77,10 @@ impl DisplayNumber {
 
 impl FleetConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        let words = [
-            ("sole", Discover::Sole),
-            ("all", Discover::All),
-            ("off", Discover::Off),
-        ];
+        let words = [("sole", Discover::Sole), ("all", Discover::All), ("off", Discover::Off)];
         let discover = reader.word("fleet.discover", &words);
-        let refresh = reader.span(
-            "fleet.refresh",
-            Duration::from_secs(1)..=Duration::from_secs(86_400),
-        );
-        Ok(Self {
-            discover: discover?,
-            refresh: refresh?,
-        })
+        let refresh = reader.span("fleet.refresh", Duration::from_secs(1)..=Duration::from_secs(86_400));
+        Ok(Self { discover: discover?, refresh: refresh? })
     }
 }
 
@@ -105,20 +93,10 @@ impl NumberConfig {
         let mut displays = BTreeSet::new();
         for (index, number) in numbers.iter().enumerate() {
             if !ids.insert(number.id.as_str()) {
-                reader.tell(
-                    &format!("numbers[{index}].id"),
-                    "each number is listed once",
-                );
+                reader.tell(&format!("numbers[{index}].id"), "each number is listed once");
             }
-            if number
-                .display
-                .as_ref()
-                .is_some_and(|display| !displays.insert(display.digits()))
-            {
-                reader.tell(
-                    &format!("numbers[{index}].display"),
-                    "each number is listed once",
-                );
+            if number.display.as_ref().is_some_and(|display| !displays.insert(display.digits())) {
+                reader.tell(&format!("numbers[{index}].display"), "each number is listed once");
             }
         }
         Ok(numbers)
@@ -131,43 +109,26 @@ impl NumberConfig {
         let rate = reader.read_optional(&key("rate"), form::parsed);
         let waba = reader.read_optional(&key("waba"), form::meta_id);
         let token = reader.secret(&key("token"), form::credential);
-        Ok(Self {
-            id: id?,
-            display: display?,
-            rate: rate?,
-            waba: waba?,
-            token: token?,
-        })
+        Ok(Self { id: id?, display: display?, rate: rate?, waba: waba?, token: token? })
     }
 
     /// Whether a pool that lists this text means this number.
     pub fn is_named(&self, text: &str) -> bool {
         let display = || Some(DisplayNumber::parse(text).ok()?.digits());
-        self.id == text
-            || self
-                .display
-                .as_ref()
-                .is_some_and(|own| display().is_some_and(|it| it == own.digits()))
+        self.id == text || self.display.as_ref().is_some_and(|own| display().is_some_and(|it| it == own.digits()))
     }
 }
 
 impl PoolConfig {
-    pub(super) fn read_all(
-        reader: &mut Reader,
-        numbers: &Result<Vec<NumberConfig>, Told>,
-    ) -> Result<Vec<Self>, Told> {
+    pub(super) fn read_all(reader: &mut Reader, numbers: &Result<Vec<NumberConfig>, Told>) -> Result<Vec<Self>, Told> {
         let count = reader.tables("pools")?;
-        let pools: Vec<_> = (0..count)
-            .map(|index| Self::read(reader, index, numbers.as_deref().unwrap_or(&[])))
-            .collect();
+        let pools: Vec<_> =
+            (0..count).map(|index| Self::read(reader, index, numbers.as_deref().unwrap_or(&[]))).collect();
         let pools = pools.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut names = BTreeSet::new();
         for (index, pool) in pools.iter().enumerate() {
             if !names.insert(pool.name.as_str()) {
-                reader.tell(
-                    &format!("pools[{index}].name"),
-                    "each pool has a name of its own",
-                );
+                reader.tell(&format!("pools[{index}].name"), "each pool has a name of its own");
             }
         }
         Ok(pools)
@@ -182,23 +143,14 @@ impl PoolConfig {
         }
         for (at, text) in numbers.iter().enumerate() {
             if form::meta_id(text).is_err() && DisplayNumber::parse(text).is_err() {
-                reader.tell(
-                    &key,
-                    format!("{text:?} is neither an id of Meta's nor a phone number"),
-                );
+                reader.tell(&key, format!("{text:?} is neither an id of Meta's nor a phone number"));
             } else if !known.is_empty() && !known.iter().any(|number| number.is_named(text)) {
-                reader.tell(
-                    &key,
-                    format!("{text:?} is not in [[numbers]], which lists all that may send"),
-                );
+                reader.tell(&key, format!("{text:?} is not in [[numbers]], which lists all that may send"));
             }
             if numbers[..at].contains(text) {
                 reader.tell(&key, format!("{text:?} is listed twice"));
             }
         }
-        Ok(Self {
-            name: name?,
-            numbers,
-        })
+        Ok(Self { name: name?, numbers })
     }
 }

@@ -55,17 +55,13 @@ pub enum Publish {
 
 impl ApiConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        Ok(Self {
-            listen: reader.read("api.listen", form::address)?,
-        })
+        Ok(Self { listen: reader.read("api.listen", form::address)? })
     }
 }
 
 impl OpsConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        Ok(Self {
-            listen: reader.read("ops.listen", form::address)?,
-        })
+        Ok(Self { listen: reader.read("ops.listen", form::address)? })
     }
 }
 
@@ -79,36 +75,20 @@ impl WebhookConfig {
             Some(listen) => listen,
             None => {
                 let listen = api.as_ref().map_err(|told| *told)?.listen;
-                reader.show_as(
-                    "webhook.listen",
-                    listen.to_string(),
-                    Some("from api.listen"),
-                );
+                reader.show_as("webhook.listen", listen.to_string(), Some("from api.listen"));
                 listen
             }
         };
-        Ok(Self {
-            listen,
-            verify_token: verify_token?,
-            app_secret: app_secret?,
-            forward_to: forward_to?,
-        })
+        Ok(Self { listen, verify_token: verify_token?, app_secret: app_secret?, forward_to: forward_to? })
     }
 }
 
 impl EventsConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        let words = [
-            ("all", Publish::All),
-            ("ended", Publish::Ended),
-            ("off", Publish::Off),
-        ];
+        let words = [("all", Publish::All), ("ended", Publish::Ended), ("off", Publish::Off)];
         let publish = reader.word("events.publish", &words);
         let webhook_url = http_secret(reader, "events.webhook_url");
-        Ok(Self {
-            publish: publish?,
-            webhook_url: webhook_url?,
-        })
+        Ok(Self { publish: publish?, webhook_url: webhook_url? })
     }
 }
 

@@ -47,10 +47,7 @@ pub enum Migrate {
 const URL: &str = "ledger.url";
 
 impl LedgerConfig {
-    pub(super) fn read(
-        reader: &mut Reader,
-        data_dir: &Result<PathBuf, Told>,
-    ) -> Result<Self, Told> {
+    pub(super) fn read(reader: &mut Reader, data_dir: &Result<PathBuf, Told>) -> Result<Self, Told> {
         let source = reader.secret(URL, check);
         let schema = reader.read("ledger.schema", schema);
         let (url, chosen) = match source? {
@@ -64,17 +61,12 @@ impl LedgerConfig {
                 (url, Chosen::Explicitly)
             }
             None => {
-                let url =
-                    LedgerUrl::Sqlite(data_dir.as_ref().map_err(|told| *told)?.join("ledger.db"));
+                let url = LedgerUrl::Sqlite(data_dir.as_ref().map_err(|told| *told)?.join("ledger.db"));
                 reader.show_as(URL, shown(&url), Some("from data_dir"));
                 (url, Chosen::ByDefault)
             }
         };
-        Ok(Self {
-            url,
-            schema: schema?,
-            chosen,
-        })
+        Ok(Self { url, schema: schema?, chosen })
     }
 }
 
@@ -100,9 +92,7 @@ fn check(text: &str) -> Result<(), String> {
     if let Some(path) = sqlite_path(text) {
         let path = path.to_string_lossy();
         if path.is_empty() || path.starts_with(':') || path.contains('?') {
-            return Err(
-                "a path follows sqlite: and nothing else, as in \"sqlite:./ledger.db\"".to_owned(),
-            );
+            return Err("a path follows sqlite: and nothing else, as in \"sqlite:./ledger.db\"".to_owned());
         }
         return Ok(());
     }
@@ -115,9 +105,7 @@ fn check(text: &str) -> Result<(), String> {
 fn schema(text: &str) -> Result<String, String> {
     let schema = form::identifier(text)?;
     if schema == "public" || schema.starts_with("pg_") {
-        return Err(
-            "tables of ours stand in a schema of their own, not in public or pg_…".to_owned(),
-        );
+        return Err("tables of ours stand in a schema of their own, not in public or pg_…".to_owned());
     }
     Ok(schema)
 }

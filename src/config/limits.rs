@@ -55,37 +55,21 @@ impl QuotaConfig {
             "none" => Ok(None),
             digits => {
                 let limit = digits.parse::<NonZeroU64>();
-                limit
-                    .map(Some)
-                    .map_err(|_| "allowed: none, or a number from 1".to_owned())
+                limit.map(Some).map_err(|_| "allowed: none, or a number from 1".to_owned())
             }
         });
         let reserve = reader.amount("quota.reserve", 0.0..=0.9);
         let used_elsewhere = reader.amount("quota.used_elsewhere", 0..=1_000_000_000);
-        Ok(Self {
-            limit: limit?,
-            reserve: reserve?,
-            used_elsewhere: used_elsewhere?,
-        })
+        Ok(Self { limit: limit?, reserve: reserve?, used_elsewhere: used_elsewhere? })
     }
 }
 
 impl RetryConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        let base = reader.span(
-            "retry.base",
-            Duration::from_millis(1)..=Duration::from_secs(3600),
-        );
-        let cap = reader.span(
-            "retry.cap",
-            Duration::from_millis(1)..=Duration::from_secs(86_400),
-        );
+        let base = reader.span("retry.base", Duration::from_millis(1)..=Duration::from_secs(3600));
+        let cap = reader.span("retry.cap", Duration::from_millis(1)..=Duration::from_secs(86_400));
         let attempts = reader.amount("retry.attempts", 1..=100);
-        Ok(Self {
-            base: base?,
-            cap: cap?,
-            attempts: attempts?,
-        })
+        Ok(Self { base: base?, cap: cap?, attempts: attempts? })
     }
 }
 
@@ -94,28 +78,14 @@ impl UnknownConfig {
         let bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
         let wait_authentication = reader.span("unknown.wait.authentication", bounds.clone());
         let wait_others = reader.span("unknown.wait.others", bounds);
-        Ok(Self {
-            wait_authentication: wait_authentication?,
-            wait_others: wait_others?,
-        })
+        Ok(Self { wait_authentication: wait_authentication?, wait_others: wait_others? })
     }
 }
 
 impl QualityConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        let mut weight =
-            |rating: &str| reader.amount(&format!("quality.weights.{rating}"), 0.01..=1.0);
-        let (green, unknown, yellow, red) = (
-            weight("green"),
-            weight("unknown"),
-            weight("yellow"),
-            weight("red"),
-        );
-        Ok(Self {
-            green: green?,
-            unknown: unknown?,
-            yellow: yellow?,
-            red: red?,
-        })
+        let mut weight = |rating: &str| reader.amount(&format!("quality.weights.{rating}"), 0.01..=1.0);
+        let (green, unknown, yellow, red) = (weight("green"), weight("unknown"), weight("yellow"), weight("red"));
+        Ok(Self { green: green?, unknown: unknown?, yellow: yellow?, red: red? })
     }
 }

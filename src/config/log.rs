@@ -26,17 +26,10 @@ pub enum LogFormat {
 
 impl LogConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        let words = [
-            ("auto", LogFormat::Auto),
-            ("json", LogFormat::Json),
-            ("text", LogFormat::Text),
-        ];
+        let words = [("auto", LogFormat::Auto), ("json", LogFormat::Json), ("text", LogFormat::Text)];
         let format = reader.word("log.format", &words);
         let filter = reader.read("log.filter", filter);
-        Ok(Self {
-            format: format?,
-            filter: filter?,
-        })
+        Ok(Self { format: format?, filter: filter? })
     }
 }
 
@@ -45,8 +38,5 @@ fn filter(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err(allowed.to_owned());
     }
-    EnvFilter::builder()
-        .parse(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| allowed.to_owned())
+    EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|_| allowed.to_owned())
 }

@@ -116,9 +116,7 @@ impl Config {
                 config.watched = readings.watched;
                 Ok(config)
             }
-            (Ok(_) | Err(Told), _) => Err(ConfigError {
-                problems: readings.problems,
-            }),
+            (Ok(_) | Err(Told), _) => Err(ConfigError { problems: readings.problems }),
         }
     }
 
@@ -141,15 +139,9 @@ impl Config {
     pub fn check_sending(&self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
         let mut tell = |key: &str, message: &str| {
-            problems.push(Problem {
-                key: key.to_owned(),
-                value: None,
-                origin: None,
-                message: message.to_owned(),
-            });
+            problems.push(Problem { key: key.to_owned(), value: None, origin: None, message: message.to_owned() });
         };
-        let has_own_tokens =
-            !self.numbers.is_empty() && self.numbers.iter().all(|number| number.token.is_some());
+        let has_own_tokens = !self.numbers.is_empty() && self.numbers.iter().all(|number| number.token.is_some());
         if self.cloud_api.access_token.is_none() && !has_own_tokens {
             tell(
                 "cloud_api.access_token",
@@ -163,17 +155,10 @@ impl Config {
                     "sending needs a number: set WHATSAPP_PHONE_NUMBER_ID, list [[numbers]], or give cloud_api.waba",
                 );
             } else if self.fleet.discover == Discover::Off {
-                tell(
-                    "fleet.discover",
-                    "off, and no [[numbers]]: no number may send",
-                );
+                tell("fleet.discover", "off, and no [[numbers]]: no number may send");
             }
         }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(ConfigError { problems })
-        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
     }
 
     fn read(reader: &mut Reader) -> Result<Self, Told> {
@@ -185,10 +170,7 @@ impl Config {
         let api = ApiConfig::read(reader);
         let webhook = WebhookConfig::read(reader, &api);
         let ops = OpsConfig::read(reader);
-        let retention = reader.span(
-            "retention",
-            Duration::from_secs(1)..=Duration::from_secs(3650 * 86_400),
-        );
+        let retention = reader.span("retention", Duration::from_secs(1)..=Duration::from_secs(3650 * 86_400));
         let cloud_api = CloudApiConfig::read(reader);
         let numbers = NumberConfig::read_all(reader);
         let pools = PoolConfig::read_all(reader, &numbers);
@@ -202,12 +184,8 @@ impl Config {
         let quality = QualityConfig::read(reader);
         let log = LogConfig::read(reader);
 
-        let _ = ops
-            .as_ref()
-            .map(|ops| rules::listeners(reader, &api, &webhook, ops));
-        let _ = cloud_api
-            .as_ref()
-            .map(|cloud_api| rules::requests(reader, cloud_api));
+        let _ = ops.as_ref().map(|ops| rules::listeners(reader, &api, &webhook, ops));
+        let _ = cloud_api.as_ref().map(|cloud_api| rules::requests(reader, cloud_api));
         let _ = lease.as_ref().map(|lease| rules::lease(reader, lease));
         let _ = retry.as_ref().map(|retry| rules::retry(reader, retry));
         if let (Ok(cloud_api), Ok(worker)) = (&cloud_api, &worker) {
@@ -247,21 +225,16 @@ impl Config {
 
 fn data_dir(text: &str) -> Result<PathBuf, String> {
     let fits = !text.trim().is_empty();
-    fits.then(|| PathBuf::from(text))
-        .ok_or_else(|| "a folder's path is expected".to_owned())
+    fits.then(|| PathBuf::from(text)).ok_or_else(|| "a folder's path is expected".to_owned())
 }
 
 fn notices(sources: &Sources, config: &Config, settings: &[Setting]) -> Vec<String> {
-    let top_level: BTreeSet<_> = settings
-        .iter()
-        .map(|setting| setting.key.as_str())
-        .filter(|key| !key.contains(['.', '[']))
-        .collect();
+    let top_level: BTreeSet<_> =
+        settings.iter().map(|setting| setting.key.as_str()).filter(|key| !key.contains(['.', '['])).collect();
     let variables = Variables::gather(&sources.env, sources.dotenv.as_deref(), &mut Vec::new());
     let misnamed = variables.misnamed(&top_level).into_iter();
-    let mut notices: Vec<_> = misnamed
-        .map(|(name, right)| format!("{name} is not read: {right} is its name here"))
-        .collect();
+    let mut notices: Vec<_> =
+        misnamed.map(|(name, right)| format!("{name} is not read: {right} is its name here")).collect();
     let url = &config.cloud_api.base_url;
     let is_local = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -270,9 +243,7 @@ fn notices(sources: &Sources, config: &Config, settings: &[Setting]) -> Vec<Stri
         None => false,
     };
     if url.scheme() == "http" && !is_local {
-        notices.push(
-            "cloud_api.base_url is http://: credentials and messages travel unencrypted".to_owned(),
-        );
+        notices.push("cloud_api.base_url is http://: credentials and messages travel unencrypted".to_owned());
     }
     notices
 }

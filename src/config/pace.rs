@@ -38,10 +38,7 @@ const MOST: u32 = 100_000;
 impl Pace {
     /// So many in a second.
     pub const fn per_second_of(count: NonZeroU32) -> Self {
-        Self {
-            count,
-            unit: PaceUnit::Second,
-        }
+        Self { count, unit: PaceUnit::Second }
     }
 
     /// How many in one [`Pace::period`].
@@ -81,10 +78,7 @@ impl FromStr for Pace {
         if count > MOST {
             return Err(PaceError::Range);
         }
-        Ok(Self {
-            count: NonZeroU32::new(count).ok_or(PaceError::Range)?,
-            unit,
-        })
+        Ok(Self { count: NonZeroU32::new(count).ok_or(PaceError::Range)?, unit })
     }
 }
 
@@ -118,9 +112,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pace_is_refused() {
-        for text in [
-            "80", "", "/s", "80/", "80/h", "-3/s", "8.5/s", "a/s", "+5/s",
-        ] {
+        for text in ["80", "", "/s", "80/", "80/h", "-3/s", "8.5/s", "a/s", "+5/s"] {
             assert_eq!(text.parse::<Pace>(), Err(PaceError::Form), "{text}");
         }
         for text in ["0/s", "100001/s", "99999999999/s"] {

@@ -66,18 +66,8 @@ mod tests {
             origin: Some("config/my.toml:7".into()),
             message: "a pace looks like \"80/s\"".into(),
         };
-        assert_eq!(
-            problem.to_string(),
-            "numbers[1].rate: \"80\" (config/my.toml:7): a pace looks like \"80/s\""
-        );
-        let unreadable = Problem {
-            key: String::new(),
-            value: None,
-            ..problem
-        };
-        assert_eq!(
-            unreadable.to_string(),
-            "config/my.toml:7: a pace looks like \"80/s\""
-        );
+        assert_eq!(problem.to_string(), "numbers[1].rate: \"80\" (config/my.toml:7): a pace looks like \"80/s\"");
+        let unreadable = Problem { key: String::new(), value: None, ..problem };
+        assert_eq!(unreadable.to_string(), "config/my.toml:7: a pace looks like \"80/s\"");
     }
 }

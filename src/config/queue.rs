@@ -39,9 +39,7 @@ const URL: &str = "queue.url";
 impl BrokerConfig {
     /// The URLs to try in turn, with their passwords, as they are now; at least one.
     pub fn urls(&self) -> Vec<Secret> {
-        split(self.source.current().expose())
-            .map(Secret::new)
-            .collect()
+        split(self.source.current().expose()).map(Secret::new).collect()
     }
 
     /// Tells when the URLs, and so perhaps the password, have changed.
@@ -59,31 +57,17 @@ impl QueueConfig {
         let key = reader.file("queue.client_key_file");
         let (source, ca_file) = (source?, ca_file?);
         let client_certificate = match (certificate?, key?) {
-            (Some(certificate_file), Some(key_file)) => Some(ClientCertificate {
-                certificate_file,
-                key_file,
-            }),
+            (Some(certificate_file), Some(key_file)) => Some(ClientCertificate { certificate_file, key_file }),
             (None, None) => None,
             (Some(_), None) => {
-                return told(
-                    reader,
-                    "queue.client_key_file",
-                    "queue.client_cert_file needs its key",
-                );
+                return told(reader, "queue.client_key_file", "queue.client_cert_file needs its key");
             }
             (None, Some(_)) => {
-                return told(
-                    reader,
-                    "queue.client_cert_file",
-                    "queue.client_key_file needs its certificate",
-                );
+                return told(reader, "queue.client_cert_file", "queue.client_key_file needs its certificate");
             }
         };
         let Some(source) = source else {
-            return Ok(Self {
-                broker: None,
-                prefix: prefix?,
-            });
+            return Ok(Self { broker: None, prefix: prefix? });
         };
         let urls = source.current();
         let hosts: Vec<_> = split(urls.expose()).map(form::host_of).collect();
@@ -92,15 +76,8 @@ impl QueueConfig {
         if is_plain && (ca_file.is_some() || client_certificate.is_some()) {
             return told(reader, URL, "certificates need amqps://");
         }
-        let broker = BrokerConfig {
-            source,
-            ca_file,
-            client_certificate,
-        };
-        Ok(Self {
-            broker: Some(broker),
-            prefix: prefix?,
-        })
+        let broker = BrokerConfig { source, ca_file, client_certificate };
+        Ok(Self { broker: Some(broker), prefix: prefix? })
     }
 }
 
@@ -110,18 +87,16 @@ fn told<T>(reader: &mut Reader, key: &str, message: &str) -> Result<T, Told> {
 }
 
 fn split(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '\n'])
-        .map(str::trim)
-        .filter(|url| !url.is_empty())
+    text.split([',', '\n']).map(str::trim).filter(|url| !url.is_empty())
 }
 
 fn check(text: &str) -> Result<(), String> {
     let fits = |url: &str| {
-        url::Url::parse(url)
-            .is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.host().is_some())
+        url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps") && url.host().is_some())
     };
     let fits = split(text).count() > 0 && split(text).all(fits);
     fits.then_some(()).ok_or_else(|| {
-        "allowed: \"amqp://user:password@host/vhost\" or amqps://, one or a list; a comma in a password is %2C".to_owned()
+        "allowed: \"amqp://user:password@host/vhost\" or amqps://, one or a list; a comma in a password is %2C"
+            .to_owned()
     })
 }

@@ -37,15 +37,8 @@ impl SecretSource {
     /// Reads the file now; later changes come in by [`SecretSource::reread`].
     pub fn from_file(path: &Path, check: Check) -> Result<Self, String> {
         let (sender, latest) = watch::channel(read(path, check)?);
-        let file = SecretFile {
-            path: path.to_path_buf(),
-            check,
-            sender,
-        };
-        Ok(Self {
-            latest,
-            file: Some(Arc::new(file)),
-        })
+        let file = SecretFile { path: path.to_path_buf(), check, sender };
+        Ok(Self { latest, file: Some(Arc::new(file)) })
     }
 
     /// The secret as it is now.
@@ -78,11 +71,7 @@ impl SecretSource {
             *latest = secret;
             is_new
         });
-        Ok(if is_new {
-            Reread::Changed
-        } else {
-            Reread::Same
-        })
+        Ok(if is_new { Reread::Changed } else { Reread::Same })
     }
 }
 
@@ -97,9 +86,7 @@ pub enum Reread {
 
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretSource")
-            .field("path", &self.path())
-            .finish_non_exhaustive()
+        f.debug_struct("SecretSource").field("path", &self.path()).finish_non_exhaustive()
     }
 }
 
@@ -107,9 +94,7 @@ fn read(path: &Path, check: Check) -> Result<Secret, String> {
     let unreadable = |cause: std::io::Error| format!("the file can't be read: {cause}");
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LARGEST_FILE {
-        return Err(format!(
-            "the file has {size} bytes: a secret has at most {LARGEST_FILE}"
-        ));
+        return Err(format!("the file has {size} bytes: a secret has at most {LARGEST_FILE}"));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let text = text.trim();

@@ -35,10 +35,7 @@ impl SecretWatch {
     /// Starts a thread that rereads these whenever their folders change. Without any it does nothing.
     pub fn start(sources: Vec<SecretSource>) -> Self {
         if sources.is_empty() {
-            return Self {
-                _watcher: None,
-                thread: None,
-            };
+            return Self { _watcher: None, thread: None };
         }
         // One place: while a look is due, further notices add nothing, and are dropped.
         let (sender, receiver) = sync_channel(1);
@@ -46,13 +43,8 @@ impl SecretWatch {
         let thread = std::thread::Builder::new()
             .name("secret-files".to_owned())
             .spawn(move || look_until_stopped(&receiver, &sources))
-            .inspect_err(
-                |cause| warn!(%cause, "secret files are not watched: no thread could be started"),
-            );
-        Self {
-            _watcher: watcher,
-            thread: thread.ok().map(|thread| (sender, thread)),
-        }
+            .inspect_err(|cause| warn!(%cause, "secret files are not watched: no thread could be started"));
+        Self { _watcher: watcher, thread: thread.ok().map(|thread| (sender, thread)) }
     }
 }
 
@@ -77,10 +69,7 @@ fn folders(sources: &[SecretSource]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-fn watch_folders(
-    folders: &BTreeSet<PathBuf>,
-    sender: SyncSender<Word>,
-) -> Option<RecommendedWatcher> {
+fn watch_folders(folders: &BTreeSet<PathBuf>, sender: SyncSender<Word>) -> Option<RecommendedWatcher> {
     let told = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Our own reading opens the files; to look again for that would never end.
         let is_reading = |kind: &EventKind| matches!(kind, EventKind::Access(access) if *access != AccessKind::Close(AccessMode::Write));
@@ -93,9 +82,7 @@ fn watch_folders(
     };
     let mut watcher = told.inspect_err(late).ok()?;
     for folder in folders {
-        let _ = watcher
-            .watch(folder, RecursiveMode::NonRecursive)
-            .inspect_err(late);
+        let _ = watcher.watch(folder, RecursiveMode::NonRecursive).inspect_err(late);
     }
     Some(watcher)
 }
@@ -132,10 +119,7 @@ mod tests {
     async fn next(source: &mut SecretSource) -> String {
         let patience = Duration::from_secs(20);
         let secret = tokio::time::timeout(patience, source.changed()).await;
-        secret
-            .expect("the change is noticed before the second look")
-            .expose()
-            .to_owned()
+        secret.expect("the change is noticed before the second look").expose().to_owned()
     }
 
     #[tokio::test]

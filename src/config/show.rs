@@ -18,10 +18,6 @@ pub struct Setting {
 impl Setting {
     pub(super) fn new(key: &str, value: String, origin: Option<Origin>) -> Self {
         let origin = origin.map_or_else(|| "default".to_owned(), |origin| origin.text);
-        Self {
-            key: key.to_owned(),
-            value,
-            origin,
-        }
+        Self { key: key.to_owned(), value, origin }
     }
 }

@@ -12,12 +12,7 @@ pub struct ByteSize(u64);
 #[error("a size looks like \"512 B\", \"64 KiB\", \"16 MiB\" or \"1 GiB\"")]
 pub struct ByteSizeError;
 
-const UNITS: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl ByteSize {
     /// So many bytes.
@@ -55,10 +50,8 @@ impl FromStr for ByteSize {
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, unit) = UNITS
-            .into_iter()
-            .find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit))
-            .unwrap_or(("B", 1));
+        let (name, unit) =
+            UNITS.into_iter().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit)).unwrap_or(("B", 1));
         write!(f, "{} {name}", self.0 / unit)
     }
 }
@@ -84,17 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused() {
-        for text in [
-            "",
-            "64",
-            "KiB",
-            "64 KB",
-            "64 kib",
-            "-1 B",
-            "+1 B",
-            "1.5 MiB",
-            "99999999999 GiB",
-        ] {
+        for text in ["", "64", "KiB", "64 KB", "64 kib", "-1 B", "+1 B", "1.5 MiB", "99999999999 GiB"] {
             assert_eq!(text.parse::<ByteSize>(), Err(ByteSizeError), "{text}");
         }
     }

@@ -14,9 +14,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     if span.is_negative() {
         return Err(FORM.to_owned());
     }
-    let signed = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(refuse)?;
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(refuse)?;
     Duration::try_from(signed).map_err(refuse)
 }
 
@@ -51,17 +49,7 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for text in [
-            "",
-            "30",
-            "s",
-            "-5s",
-            "5s ago",
-            "1 month",
-            "2y",
-            "soon",
-            "5 parsecs",
-        ] {
+        for text in ["", "30", "s", "-5s", "5s ago", "1 month", "2y", "soon", "5 parsecs"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -40,20 +40,9 @@ impl WorkerConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
         let in_hand = reader.amount("worker.in_hand", 1..=1_000_000);
         let in_hand_bytes = reader.read("worker.in_hand_bytes", in_hand_bytes);
-        let admit_ahead = reader.span(
-            "worker.admit_ahead",
-            Duration::from_millis(1)..=Duration::from_secs(1),
-        );
-        let drain = reader.span(
-            "worker.drain",
-            Duration::from_millis(100)..=Duration::from_secs(3600),
-        );
-        Ok(Self {
-            in_hand: in_hand?,
-            in_hand_bytes: in_hand_bytes?,
-            admit_ahead: admit_ahead?,
-            drain: drain?,
-        })
+        let admit_ahead = reader.span("worker.admit_ahead", Duration::from_millis(1)..=Duration::from_secs(1));
+        let drain = reader.span("worker.drain", Duration::from_millis(100)..=Duration::from_secs(3600));
+        Ok(Self { in_hand: in_hand?, in_hand_bytes: in_hand_bytes?, admit_ahead: admit_ahead?, drain: drain? })
     }
 }
 
@@ -63,19 +52,13 @@ impl LeaseConfig {
         let ttl = reader.span("lease.ttl", bounds.clone());
         let renew = reader.span("lease.renew", bounds.clone());
         let margin = reader.span("lease.margin", bounds);
-        Ok(Self {
-            ttl: ttl?,
-            renew: renew?,
-            margin: margin?,
-        })
+        Ok(Self { ttl: ttl?, renew: renew?, margin: margin? })
     }
 }
 
 impl PacingConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
-        Ok(Self {
-            margin: reader.span("pacing.margin", Duration::ZERO..=Duration::from_millis(200))?,
-        })
+        Ok(Self { margin: reader.span("pacing.margin", Duration::ZERO..=Duration::from_millis(200))? })
     }
 }
 
@@ -84,6 +67,5 @@ fn in_hand_bytes(text: &str) -> Result<ByteSize, String> {
     let size: ByteSize = form::parsed(text)?;
     let (least, most) = (ByteSize::new(256 << 10), ByteSize::new(4 << 30));
     let fits = (least..=most).contains(&size);
-    fits.then_some(size)
-        .ok_or_else(|| format!("allowed: {least} to {most}"))
+    fits.then_some(size).ok_or_else(|| format!("allowed: {least} to {most}"))
 }

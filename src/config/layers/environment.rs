@@ -24,29 +24,14 @@ pub struct Variables(BTreeMap<String, Variable>);
 
 impl Variables {
     /// The process's variables, and under them those of the file, if it exists.
-    pub fn gather(
-        env: &BTreeMap<String, String>,
-        dotenv: Option<&Path>,
-        problems: &mut Vec<Problem>,
-    ) -> Self {
+    pub fn gather(env: &BTreeMap<String, String>, dotenv: Option<&Path>, problems: &mut Vec<Problem>) -> Self {
         let mut variables: BTreeMap<_, _> = env
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    Variable {
-                        value: value.clone(),
-                        in_dotenv: false,
-                    },
-                )
-            })
+            .map(|(name, value)| (name.clone(), Variable { value: value.clone(), in_dotenv: false }))
             .collect();
         if let Some(path) = dotenv {
             for (name, value) in read_dotenv(path, problems) {
-                variables.entry(name).or_insert(Variable {
-                    value,
-                    in_dotenv: true,
-                });
+                variables.entry(name).or_insert(Variable { value, in_dotenv: true });
             }
         }
         Self(variables)
@@ -54,9 +39,7 @@ impl Variables {
 
     /// The variable, if it is set to something.
     pub fn filled(&self, name: &str) -> Option<&Variable> {
-        self.0
-            .get(name)
-            .filter(|variable| !variable.value.trim().is_empty())
+        self.0.get(name).filter(|variable| !variable.value.trim().is_empty())
     }
 
     /// Variables that look like one of these top-level keys but are not read as such, with the name that is.
@@ -64,13 +47,8 @@ impl Variables {
         self.0
             .keys()
             .filter_map(|name| {
-                let key = name
-                    .strip_prefix(PREFIX)?
-                    .strip_prefix('_')?
-                    .to_ascii_lowercase();
-                top_level
-                    .contains(key.as_str())
-                    .then(|| (name.clone(), format!("{PREFIX}__{}", key.to_uppercase())))
+                let key = name.strip_prefix(PREFIX)?.strip_prefix('_')?.to_ascii_lowercase();
+                top_level.contains(key.as_str()).then(|| (name.clone(), format!("{PREFIX}__{}", key.to_uppercase())))
             })
             .collect()
     }
@@ -83,10 +61,7 @@ const PREFIX: &str = "TIDEGATE";
 pub fn pairs(variables: &Variables, problems: &mut Vec<Problem>) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (name, variable) in &variables.0 {
-        let Some(rest) = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.strip_prefix('_'))
-        else {
+        let Some(rest) = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('_')) else {
             continue;
         };
         if !rest.contains("__") && !rest.starts_with('_') {
@@ -96,22 +71,14 @@ pub fn pairs(variables: &Variables, problems: &mut Vec<Problem>) -> Vec<Pair> {
             true => (Layer::DotEnv, ".env"),
             false => (Layer::Environment, "environment"),
         };
-        let origin = Origin {
-            layer,
-            text: format!("{place} {name}"),
-        };
+        let origin = Origin { layer, text: format!("{place} {name}") };
         match key_of(rest) {
-            Some(key) => pairs.push(Pair {
-                key,
-                value: ValueKind::String(variable.value.clone()),
-                origin,
-            }),
+            Some(key) => pairs.push(Pair { key, value: ValueKind::String(variable.value.clone()), origin }),
             None => problems.push(Problem {
                 key: name.clone(),
                 value: None,
                 origin: Some(place.to_owned()),
-                message: "a name looks like TIDEGATE_QUEUE__URL or TIDEGATE_NUMBERS__0__ID"
-                    .to_owned(),
+                message: "a name looks like TIDEGATE_QUEUE__URL or TIDEGATE_NUMBERS__0__ID".to_owned(),
             }),
         }
     }
@@ -141,12 +108,7 @@ fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, Str
     let mut read = BTreeMap::new();
     let place = path.display();
     let mut tell = |origin: String, message: String| {
-        problems.push(Problem {
-            key: String::new(),
-            value: None,
-            origin: Some(origin),
-            message,
-        });
+        problems.push(Problem { key: String::new(), value: None, origin: Some(origin), message });
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -202,19 +164,11 @@ mod tests {
     fn a_broken_line_of_a_dotenv_file_is_told_without_its_value() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".env");
-        std::fs::write(
-            &path,
-            "GOOD=1\nWHATSAPP_ACCESS_TOKEN=EAAcanary with spaces\nLATER=2\n",
-        )
-        .unwrap();
+        std::fs::write(&path, "GOOD=1\nWHATSAPP_ACCESS_TOKEN=EAAcanary with spaces\nLATER=2\n").unwrap();
         let mut problems = Vec::new();
         let read = read_dotenv(&path, &mut problems);
         assert_eq!(read.get("LATER").map(String::as_str), Some("2"));
-        assert!(
-            problems[0]
-                .to_string()
-                .contains(".env:2: a line looks like")
-        );
+        assert!(problems[0].to_string().contains(".env:2: a line looks like"));
         assert!(!problems[0].to_string().contains("canary"));
     }
 }

@@ -13,27 +13,11 @@ use super::pair::Pair;
 const NAMES: [(&str, &[&str], Kind); 7] = [
     ("queue.url", &["AMQP_URL"], Kind::Secret),
     ("ledger.url", &["DATABASE_URL"], Kind::Secret),
-    (
-        "cloud_api.access_token",
-        &["WHATSAPP_ACCESS_TOKEN"],
-        Kind::Secret,
-    ),
-    (
-        "cloud_api.waba",
-        &["WHATSAPP_BUSINESS_ACCOUNT_ID"],
-        Kind::Plain,
-    ),
+    ("cloud_api.access_token", &["WHATSAPP_ACCESS_TOKEN"], Kind::Secret),
+    ("cloud_api.waba", &["WHATSAPP_BUSINESS_ACCOUNT_ID"], Kind::Plain),
     ("cloud_api.version", &["WHATSAPP_API_VERSION"], Kind::Plain),
-    (
-        "webhook.verify_token",
-        &["WHATSAPP_VERIFY_TOKEN", "WEBHOOK_VERIFY_TOKEN"],
-        Kind::Secret,
-    ),
-    (
-        "webhook.app_secret",
-        &["META_APP_SECRET", "WHATSAPP_APP_SECRET"],
-        Kind::Secret,
-    ),
+    ("webhook.verify_token", &["WHATSAPP_VERIFY_TOKEN", "WEBHOOK_VERIFY_TOKEN"], Kind::Secret),
+    ("webhook.app_secret", &["META_APP_SECRET", "WHATSAPP_APP_SECRET"], Kind::Secret),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,9 +31,7 @@ pub fn pairs(variables: &Variables) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (key, names, kind) in NAMES {
         for name in names {
-            let value = variables
-                .filled(name)
-                .map(|variable| text(key.to_owned(), name, variable));
+            let value = variables.filled(name).map(|variable| text(key.to_owned(), name, variable));
             let file_name = format!("{name}_FILE");
             let file = variables
                 .filled(&file_name)
@@ -63,10 +45,7 @@ pub fn pairs(variables: &Variables) -> Vec<Pair> {
     }
     if let Some(variable) = variables.filled("PORT") {
         let address = format!("127.0.0.1:{}", variable.value.trim());
-        pairs.push(Pair {
-            value: ValueKind::String(address),
-            ..text("api.listen".to_owned(), "PORT", variable)
-        });
+        pairs.push(Pair { value: ValueKind::String(address), ..text("api.listen".to_owned(), "PORT", variable) });
     }
     pairs.extend(numbers(variables));
     pairs
@@ -74,24 +53,14 @@ pub fn pairs(variables: &Variables) -> Vec<Pair> {
 
 fn origin_of(name: &str, variable: &Variable) -> Origin {
     match variable.in_dotenv {
-        true => Origin {
-            layer: Layer::ForeignDotEnv,
-            text: format!(".env {name}"),
-        },
-        false => Origin {
-            layer: Layer::Foreign,
-            text: format!("environment {name}"),
-        },
+        true => Origin { layer: Layer::ForeignDotEnv, text: format!(".env {name}") },
+        false => Origin { layer: Layer::Foreign, text: format!("environment {name}") },
     }
 }
 
 fn text(key: String, name: &str, variable: &Variable) -> Pair {
     let value = ValueKind::String(variable.value.trim().to_owned());
-    Pair {
-        key,
-        value,
-        origin: origin_of(name, variable),
-    }
+    Pair { key, value, origin: origin_of(name, variable) }
 }
 
 /// `PHONE_NUMBERS` (`id:display,…`), and the one number of `WHATSAPP_PHONE_NUMBER_ID` if it is not among them.
@@ -104,12 +73,7 @@ fn numbers(variables: &Variables) -> Option<Pair> {
             continue;
         };
         let origin = origin_of(name, variable);
-        for entry in variable
-            .value
-            .split(',')
-            .map(str::trim)
-            .filter(|entry| !entry.is_empty())
-        {
+        for entry in variable.value.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             let (id, display) = entry.split_once(':').unwrap_or((entry, ""));
             if name != "PHONE_NUMBERS" && ids.contains(&id.to_owned()) {
                 continue;
@@ -125,9 +89,5 @@ fn numbers(variables: &Variables) -> Option<Pair> {
         list_origin.get_or_insert(origin);
     }
     let origin = list_origin?;
-    Some(Pair {
-        key: "numbers".to_owned(),
-        value: ValueKind::Array(list),
-        origin,
-    })
+    Some(Pair { key: "numbers".to_owned(), value: ValueKind::Array(list), origin })
 }

@@ -41,12 +41,7 @@ impl Sources {
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self {
-            file,
-            env,
-            dotenv: Some(PathBuf::from(".env")),
-            overrides,
-        }
+        Self { file, env, dotenv: Some(PathBuf::from(".env")), overrides }
     }
 }
 
@@ -75,12 +70,7 @@ pub(super) fn merge(sources: &Sources, problems: &mut Vec<Problem>) -> Value {
     match builder.build() {
         Ok(merged) => merged.cache,
         Err(cause) => {
-            problems.push(Problem {
-                key: String::new(),
-                value: None,
-                origin: None,
-                message: cause.to_string(),
-            });
+            problems.push(Problem { key: String::new(), value: None, origin: None, message: cause.to_string() });
             Value::new(None, Map::<String, Value>::new())
         }
     }
@@ -94,11 +84,7 @@ fn default_table() -> toml::Table {
 }
 
 fn file_named(sources: &Sources, variables: &Variables) -> Option<PathBuf> {
-    let from_environment = || {
-        variables
-            .filled("TIDEGATE_CONFIG")
-            .map(|variable| PathBuf::from(&variable.value))
-    };
+    let from_environment = || variables.filled("TIDEGATE_CONFIG").map(|variable| PathBuf::from(&variable.value));
     sources.file.clone().or_else(from_environment)
 }
 
@@ -124,10 +110,7 @@ fn flags(overrides: &[(String, String)]) -> Vec<Pair> {
         .map(|(key, value)| Pair {
             key: key.clone(),
             value: ValueKind::String(value.clone()),
-            origin: Origin {
-                layer: Layer::Flag,
-                text: "flag".to_owned(),
-            },
+            origin: Origin { layer: Layer::Flag, text: "flag".to_owned() },
         })
         .collect()
 }

@@ -19,15 +19,8 @@ pub enum Layer {
     Flag,
 }
 
-const ALL: [Layer; 7] = [
-    Layer::Default,
-    Layer::ForeignDotEnv,
-    Layer::Foreign,
-    Layer::File,
-    Layer::DotEnv,
-    Layer::Environment,
-    Layer::Flag,
-];
+const ALL: [Layer; 7] =
+    [Layer::Default, Layer::ForeignDotEnv, Layer::Foreign, Layer::File, Layer::DotEnv, Layer::Environment, Layer::Flag];
 
 /// A layer, and the place in it that a person can go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +41,7 @@ impl Origin {
     pub fn decode(encoded: &str) -> Option<Self> {
         let digit = encoded.chars().next()?.to_digit(10)?;
         let layer = *ALL.get(usize::try_from(digit).ok()?)?;
-        Some(Self {
-            layer,
-            text: encoded[1..].to_owned(),
-        })
+        Some(Self { layer, text: encoded[1..].to_owned() })
     }
 }
 
@@ -62,10 +52,7 @@ mod tests {
     #[test]
     fn an_origin_survives_the_layering_library() {
         for layer in ALL {
-            let origin = Origin {
-                layer,
-                text: "config/my.toml:7".into(),
-            };
+            let origin = Origin { layer, text: "config/my.toml:7".into() };
             assert_eq!(Origin::decode(&origin.encode()), Some(origin));
         }
         assert_eq!(Origin::decode(""), None);

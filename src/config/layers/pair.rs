@@ -42,23 +42,14 @@ fn segment_is_settable(segment: &str) -> bool {
         Some((name, index)) => (name, index.strip_suffix(']')),
         None => (segment, Some("0")),
     };
-    let name_fits = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    name_fits
-        && index
-            .and_then(|digits| digits.parse::<usize>().ok())
-            .is_some_and(|index| index <= LAST_INDEX)
+    let name_fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    name_fits && index.and_then(|digits| digits.parse::<usize>().ok()).is_some_and(|index| index <= LAST_INDEX)
 }
 
 /// Without the value, which may be a secret.
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pair")
-            .field("key", &self.key)
-            .field("origin", &self.origin)
-            .finish_non_exhaustive()
+        f.debug_struct("Pair").field("key", &self.key).field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 
@@ -82,18 +73,7 @@ mod tests {
         for key in ["a", "a.b_c", "numbers[0].id", "numbers[999].id"] {
             assert!(key.split('.').all(segment_is_settable), "{key}");
         }
-        for key in [
-            "",
-            "a.",
-            ".a",
-            "a-b",
-            "a[",
-            "a[-1]",
-            "a[1000].id",
-            "a[x]",
-            "a]",
-            "a[1][2]",
-        ] {
+        for key in ["", "a.", ".a", "a-b", "a[", "a[-1]", "a[1000].id", "a[x]", "a]", "a[1][2]"] {
             assert!(!key.split('.').all(segment_is_settable), "{key}");
         }
     }

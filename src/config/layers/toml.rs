@@ -15,12 +15,7 @@ pub struct Table(Map<String, Value>);
 /// Reads what can be read; the rest goes to `problems`, with its line.
 pub fn read(text: &str, layer: Layer, name: &str, problems: &mut Vec<Problem>) -> Table {
     let (root, mistakes) = DeTable::parse_recoverable(text);
-    let mut reading = Reading {
-        text,
-        layer,
-        name,
-        problems,
-    };
+    let mut reading = Reading { text, layer, name, problems };
     for mistake in &mistakes {
         let at = mistake.span().map_or(0, |span| span.start);
         reading.tell(String::new(), at, mistake.message().to_owned());
@@ -41,21 +36,12 @@ impl Reading<'_> {
             return self.name.to_owned();
         }
         let before = self.text.as_bytes().iter().take(at);
-        format!(
-            "{}:{}",
-            self.name,
-            before.filter(|byte| **byte == b'\n').count() + 1
-        )
+        format!("{}:{}", self.name, before.filter(|byte| **byte == b'\n').count() + 1)
     }
 
     fn tell(&mut self, key: String, at: usize, message: String) {
         let origin = Some(self.place(at));
-        self.problems.push(Problem {
-            key,
-            value: None,
-            origin,
-            message,
-        });
+        self.problems.push(Problem { key, value: None, origin, message });
     }
 
     fn table(&mut self, path: &str, table: DeTable<'_>) -> Map<String, Value> {
@@ -63,22 +49,11 @@ impl Reading<'_> {
         for (key, value) in table {
             let at = key.span().start;
             let name = key.into_inner().into_owned();
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             // The layering library would take dots and brackets of a quoted key for a path.
-            if name.is_empty()
-                || !name
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
             {
-                self.tell(
-                    path,
-                    at,
-                    "unknown key: keys consist of a-z and _".to_owned(),
-                );
+                self.tell(path, at, "unknown key: keys consist of a-z and _".to_owned());
                 continue;
             }
             let value = self.value(&path, at, value.into_inner());
@@ -90,12 +65,10 @@ impl Reading<'_> {
     fn value(&mut self, path: &str, at: usize, value: DeValue<'_>) -> Value {
         let kind = match value {
             DeValue::String(text) => ValueKind::String(text.into_owned()),
-            DeValue::Integer(integer) => {
-                match i64::from_str_radix(integer.as_str(), integer.radix()) {
-                    Ok(integer) => ValueKind::I64(integer),
-                    Err(_) => ValueKind::String(integer.as_str().to_owned()),
-                }
-            }
+            DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(integer) => ValueKind::I64(integer),
+                Err(_) => ValueKind::String(integer.as_str().to_owned()),
+            },
             DeValue::Float(float) => match float.as_str().parse() {
                 Ok(float) => ValueKind::Float(float),
                 Err(_) => ValueKind::String(float.as_str().to_owned()),
@@ -113,10 +86,7 @@ impl Reading<'_> {
             ),
             DeValue::Table(table) => ValueKind::Table(self.table(path, table)),
         };
-        let origin = Origin {
-            layer: self.layer,
-            text: self.place(at),
-        };
+        let origin = Origin { layer: self.layer, text: self.place(at) };
         Value::new(Some(&origin.encode()), kind)
     }
 }

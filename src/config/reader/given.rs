@@ -18,20 +18,12 @@ impl Given {
     /// A value of the tree.
     pub fn of(key: &str, value: &Value) -> Self {
         let origin = value.origin().and_then(Origin::decode);
-        Self {
-            key: key.to_owned(),
-            kind: value.kind.clone(),
-            origin,
-        }
+        Self { key: key.to_owned(), kind: value.kind.clone(), origin }
     }
 
     /// Nothing was given.
     pub fn absent(key: &str) -> Self {
-        Self {
-            key: key.to_owned(),
-            kind: ValueKind::Nil,
-            origin: None,
-        }
+        Self { key: key.to_owned(), kind: ValueKind::Nil, origin: None }
     }
 
     /// Whether an optional value is to be taken as not there.
@@ -58,16 +50,10 @@ impl Given {
     pub fn texts(&self) -> Option<Vec<String>> {
         let ValueKind::Array(values) = &self.kind else {
             let text = self.text()?;
-            let parts = text
-                .split(',')
-                .map(str::trim)
-                .filter(|part| !part.is_empty());
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             return Some(parts.map(str::to_owned).collect());
         };
-        values
-            .iter()
-            .map(|value| Self::of(&self.key, value).text())
-            .collect()
+        values.iter().map(|value| Self::of(&self.key, value).text()).collect()
     }
 
     /// As a person wrote it, for a problem.

@@ -44,13 +44,7 @@ pub struct Readings {
 impl Reader {
     /// Over this tree, with what is already known to be wrong.
     pub fn new(root: Value, problems: Vec<Problem>) -> Self {
-        Self {
-            root,
-            known: BTreeSet::new(),
-            settings: Vec::new(),
-            problems,
-            watched: Vec::new(),
-        }
+        Self { root, known: BTreeSet::new(), settings: Vec::new(), problems, watched: Vec::new() }
     }
 
     /// Tells of keys that nobody asked for, and hands everything over.
@@ -59,11 +53,7 @@ impl Reader {
         self.problems.extend(unknown);
         self.problems.sort_by(|one, other| one.key.cmp(&other.key));
         self.problems.dedup();
-        Readings {
-            settings: self.settings,
-            problems: self.problems,
-            watched: self.watched,
-        }
+        Readings { settings: self.settings, problems: self.problems, watched: self.watched }
     }
 
     /// Something wrong with this key, beyond its form.
@@ -72,12 +62,8 @@ impl Reader {
         let shown = self.settings.iter().find(|setting| setting.key == key);
         self.problems.push(Problem {
             key: key.to_owned(),
-            value: shown
-                .filter(|setting| !setting.value.is_empty())
-                .map(|setting| format!("\"{}\"", setting.value)),
-            origin: given
-                .and_then(|given| given.origin)
-                .map(|origin| origin.text),
+            value: shown.filter(|setting| !setting.value.is_empty()).map(|setting| format!("\"{}\"", setting.value)),
+            origin: given.and_then(|given| given.origin).map(|origin| origin.text),
             message: message.into(),
         });
     }
@@ -93,11 +79,7 @@ impl Reader {
     }
 
     /// A value that must be there.
-    pub fn read<T>(
-        &mut self,
-        key: &str,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<T, Told> {
+    pub fn read<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Told> {
         let given = self.given(key)?;
         self.parse(&given, parse)
     }
@@ -110,8 +92,7 @@ impl Reader {
     ) -> Result<Option<T>, Told> {
         let given = self.given(key)?;
         if given.is_empty() {
-            self.settings
-                .push(Setting::new(key, String::new(), given.origin));
+            self.settings.push(Setting::new(key, String::new(), given.origin));
             return Ok(None);
         }
         self.parse(&given, parse).map(Some)
@@ -124,11 +105,7 @@ impl Reader {
             if bounds.contains(&length) {
                 return Ok(length);
             }
-            Err(format!(
-                "allowed: {} to {}",
-                span::write(*bounds.start()),
-                span::write(*bounds.end())
-            ))
+            Err(format!("allowed: {} to {}", span::write(*bounds.start()), span::write(*bounds.end())))
         })
     }
 
@@ -139,11 +116,7 @@ impl Reader {
     {
         self.read(key, |text| match text.trim().parse::<T>() {
             Ok(amount) if bounds.contains(&amount) => Ok(amount),
-            Ok(_) | Err(_) => Err(format!(
-                "allowed: a number from {} to {}",
-                bounds.start(),
-                bounds.end()
-            )),
+            Ok(_) | Err(_) => Err(format!("allowed: a number from {} to {}", bounds.start(), bounds.end())),
         })
     }
 
@@ -161,11 +134,8 @@ impl Reader {
     /// A list of texts: a list in TOML, or one text with commas.
     pub fn texts(&mut self, key: &str) -> Result<Vec<String>, Told> {
         let given = self.given(key)?;
-        let texts = given
-            .texts()
-            .ok_or_else(|| self.refuse(&given, "a list of texts is expected"))?;
-        self.settings
-            .push(Setting::new(key, texts.join(","), given.origin));
+        let texts = given.texts().ok_or_else(|| self.refuse(&given, "a list of texts is expected"))?;
+        self.settings.push(Setting::new(key, texts.join(","), given.origin));
         Ok(texts)
     }
 
@@ -174,14 +144,10 @@ impl Reader {
         let given = self.peek(key).unwrap_or_else(|| Given::absent(key));
         let ValueKind::Array(elements) = &given.kind else {
             self.known.insert(key.to_owned());
-            return Err(self.refuse(
-                &given,
-                format!("a list of tables is expected, written [[{key}]]"),
-            ));
+            return Err(self.refuse(&given, format!("a list of tables is expected, written [[{key}]]")));
         };
         if elements.is_empty() {
-            self.settings
-                .push(Setting::new(key, String::new(), given.origin.clone()));
+            self.settings.push(Setting::new(key, String::new(), given.origin.clone()));
         }
         let mut count = Ok(elements.len());
         for (index, element) in elements.iter().enumerate() {
@@ -189,8 +155,7 @@ impl Reader {
             if !matches!(element.kind, ValueKind::Table(_) | ValueKind::Nil) {
                 self.known.insert(key.to_owned());
                 let element = Given::of(&format!("{key}[{index}]"), element);
-                count =
-                    Err(self.refuse(&element, format!("a table is expected, written [[{key}]]")));
+                count = Err(self.refuse(&element, format!("a table is expected, written [[{key}]]")));
             }
         }
         count
@@ -211,17 +176,10 @@ impl Reader {
         }
     }
 
-    fn parse<T>(
-        &mut self,
-        given: &Given,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Result<T, Told> {
-        let text = given
-            .text()
-            .ok_or_else(|| self.refuse(given, "one value is expected"))?;
+    fn parse<T>(&mut self, given: &Given, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Told> {
+        let text = given.text().ok_or_else(|| self.refuse(given, "one value is expected"))?;
         let parsed = parse(&text).map_err(|message| self.refuse(given, message));
-        self.settings
-            .push(Setting::new(&given.key, text, given.origin.clone()));
+        self.settings.push(Setting::new(&given.key, text, given.origin.clone()));
         parsed
     }
 

@@ -23,23 +23,15 @@ impl Reader {
                 (of_text, of_file) if of_text > of_file => (Some(text), None),
                 (of_text, of_file) if of_text < of_file => (None, Some(path)),
                 _ => {
-                    return Err(self.refuse_secret(
-                        &given,
-                        format!("give either {key} or {file_key}, not both"),
-                    ));
+                    return Err(self.refuse_secret(&given, format!("give either {key} or {file_key}, not both")));
                 }
             },
             either => either,
         };
         if let Some(path) = path {
-            let source = SecretSource::from_file(&path, check)
-                .map_err(|message| self.refuse(&file, message))?;
+            let source = SecretSource::from_file(&path, check).map_err(|message| self.refuse(&file, message))?;
             self.watched.push(source.clone());
-            self.show_as(
-                key,
-                HIDDEN.to_owned(),
-                file.origin.as_ref().map(|origin| origin.text.as_str()),
-            );
+            self.show_as(key, HIDDEN.to_owned(), file.origin.as_ref().map(|origin| origin.text.as_str()));
             return Ok(Some(source));
         }
         let Some(text) = text else { return Ok(None) };
@@ -56,18 +48,9 @@ impl Reader {
     }
 
     fn show_secret(&mut self, given: &Given) -> Result<Option<String>, Told> {
-        let text = if given.is_empty() {
-            None
-        } else {
-            Some(given.texts_joined())
-        };
-        let shown = if text.is_some() {
-            HIDDEN.to_owned()
-        } else {
-            String::new()
-        };
-        self.settings
-            .push(Setting::new(&given.key, shown, given.origin.clone()));
+        let text = if given.is_empty() { None } else { Some(given.texts_joined()) };
+        let shown = if text.is_some() { HIDDEN.to_owned() } else { String::new() };
+        self.settings.push(Setting::new(&given.key, shown, given.origin.clone()));
         match text {
             Some(None) => Err(self.refuse_secret(given, "a text is expected".to_owned())),
             Some(text) => Ok(text),
@@ -77,11 +60,7 @@ impl Reader {
 
     fn show_path(&mut self, given: &Given) -> Result<Option<PathBuf>, Told> {
         if given.is_empty() {
-            self.settings.push(Setting::new(
-                &given.key,
-                String::new(),
-                given.origin.clone(),
-            ));
+            self.settings.push(Setting::new(&given.key, String::new(), given.origin.clone()));
             return Ok(None);
         }
         self.parse(given, |text| Ok(Some(Path::new(text).to_path_buf())))

@@ -24,18 +24,12 @@ fn walk(path: &str, value: &Value, known: &BTreeSet<String>, problems: &mut Vec<
     match &value.kind {
         ValueKind::Table(table) if !table.is_empty() => {
             for (name, value) in table {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 walk(&path, value, known, problems);
             }
         }
         ValueKind::Table(_) if path.is_empty() || leads_to_known(path, known) => {}
-        ValueKind::Array(values)
-            if leads_to_known(&format!("{path}[0]"), known) || values.is_empty() =>
-        {
+        ValueKind::Array(values) if leads_to_known(&format!("{path}[0]"), known) || values.is_empty() => {
             for (index, value) in values.iter().enumerate() {
                 walk(&format!("{path}[{index}]"), value, known, problems);
             }
@@ -73,11 +67,7 @@ fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
         let (known_group, known_word) = split(key);
         let whole = strsim::normalized_damerau_levenshtein(path, key);
         let words = strsim::normalized_damerau_levenshtein(word, known_word);
-        let in_part = if group == known_group {
-            words
-        } else {
-            words * 0.9
-        };
+        let in_part = if group == known_group { words } else { words * 0.9 };
         whole.max(in_part)
     };
     known

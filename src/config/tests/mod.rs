@@ -17,10 +17,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            sources: Sources::default(),
-        }
+        Self { folder: tempfile::tempdir().unwrap(), sources: Sources::default() }
     }
 
     fn write(&self, name: &str, text: &str) -> String {
@@ -40,18 +37,12 @@ impl Bench {
     }
 
     fn env(mut self, variables: &[(&str, &str)]) -> Self {
-        self.sources.env = variables
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        self.sources.env = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         self
     }
 
     fn flags(mut self, flags: &[(&str, &str)]) -> Self {
-        self.sources.overrides = flags
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect();
+        self.sources.overrides = flags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         self
     }
 
@@ -64,22 +55,11 @@ impl Bench {
         let config = self.load().unwrap_or_else(|error| panic!("{error}"));
         let folder = format!("{}/", self.folder.path().display());
         let rows = config.show().iter();
-        rows.map(|row| {
-            (
-                row.key.clone(),
-                (
-                    row.value.replace(&folder, ""),
-                    row.origin.replace(&folder, ""),
-                ),
-            )
-        })
-        .collect()
+        rows.map(|row| (row.key.clone(), (row.value.replace(&folder, ""), row.origin.replace(&folder, "")))).collect()
     }
 
     fn problems(&self) -> String {
         let error = self.load().expect_err("this configuration is refused");
-        error
-            .to_string()
-            .replace(&format!("{}/", self.folder.path().display()), "")
+        error.to_string().replace(&format!("{}/", self.folder.path().display()), "")
     }
 }

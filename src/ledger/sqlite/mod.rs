@@ -1,11 +1,45 @@
 //! The ledger in one SQLite file: one worker owns it, commands write beside it.
+//!
+//! One thread writes, another reads for people; both take errands from a bounded line. The writer commits in groups
+//! and answers after the commit. Whoever has [`Access::Worker`] holds a lock on a file beside the ledger's.
 
+mod admit;
 mod calls;
+mod cancel;
+mod census;
+mod change;
+mod claim;
+mod desk;
+mod enqueue;
+mod event;
+mod fleet;
+mod hold_cache;
+mod holds;
+mod lanes;
+mod leases;
+mod line;
+mod morgue;
+mod open;
+mod settle;
+mod show;
+mod sweep;
+mod tally;
+mod wake;
+mod writer;
 
+use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use notify::RecommendedWatcher;
+use rusqlite::Connection;
 use tokio::sync::watch;
 
+use self::desk::Desk;
+use self::line::{Line, Note};
+use self::wake::Bell;
+use self::writer::Writer;
 use super::{LedgerError, Signal};
 
 /// Who opens the file.
@@ -39,41 +73,130 @@ pub enum Publish {
 }
 
 /// An open ledger file; its clones are the same one. The last to go waits for what was asked to be committed.
-#[derive(Clone, Debug)]
-pub struct SqliteLedger {}
+#[derive(Clone)]
+pub struct SqliteLedger {
+    shared: Arc<Shared>,
+}
+
+/// Fields are dropped in this order: the lock goes last, when nothing of ours touches the file any more.
+struct Shared {
+    _watcher: Option<RecommendedWatcher>,
+    writer: Line<Desk>,
+    reader: Line<Connection>,
+    signals: watch::Receiver<Signal>,
+    path: PathBuf,
+    _lock: Option<File>,
+}
 
 impl SqliteLedger {
-    /// Opens the file, or makes it; blocks for as long as migrations take.
+    /// Opens the file, or makes it, and writes no events; blocks for as long as migrations take.
     pub fn open(path: &Path, access: Access, migrate: Migrate) -> Result<Self, LedgerError> {
         Self::open_publishing(path, access, migrate, Publish::Off)
     }
 
-    /// Opens the file and writes events to its outbox.
+    /// Opens the file, or makes it, and writes events to its outbox.
     pub fn open_publishing(
-        _path: &Path,
-        _access: Access,
-        _migrate: Migrate,
-        _publish: Publish,
+        path: &Path,
+        access: Access,
+        migrate: Migrate,
+        publish: Publish,
     ) -> Result<Self, LedgerError> {
-        todo!()
+        let lock = match access {
+            Access::Worker => Some(open::take(path)?),
+            Access::Beside => None,
+        };
+        let mut conn = open::writer(path)?;
+        open::bring_up(path, &mut conn, migrate)?;
+        let wake_file = wake::beside(path, "wake");
+        let bell = match access {
+            Access::Worker => {
+                open::release_all(&conn)?;
+                None
+            }
+            Access::Beside => Some(Bell::hang(&wake_file).map_err(open::unreachable)?),
+        };
+        let (sender, signals) = watch::channel(Signal::default());
+        let version = writer::data_version(&conn)?;
+        let writer = Line::start("ledger-writer", move |notes| {
+            Writer { desk: Desk::new(conn, publish), notes, signals: sender, bell, version }.run();
+        })?;
+        let conn = open::reader(path)?;
+        let reader = Line::start("ledger-reader", move |notes| read(&conn, &notes))?;
+        let watcher = match access {
+            Access::Worker => Some(wake::watch(&wake_file, writer.bell()).map_err(open::unreachable)?),
+            Access::Beside => None,
+        };
+        let path = path.to_owned();
+        Ok(Self { shared: Arc::new(Shared { _watcher: watcher, writer, reader, signals, path, _lock: lock }) })
     }
 
     /// Where the file is.
-    pub fn path(&self) -> &PathBuf {
-        todo!()
+    pub fn path(&self) -> &Path {
+        &self.shared.path
     }
 
     /// The schema's version in the file.
     pub async fn schema_version(&self) -> Result<i64, LedgerError> {
-        todo!()
+        self.read(open::found_version).await
     }
 
     pub(super) fn signals(&self) -> watch::Receiver<Signal> {
-        todo!()
+        self.shared.signals.clone()
+    }
+
+    /// Has the writer do something, in the next commit.
+    async fn write<Answer: Send + 'static>(
+        &self,
+        rows: usize,
+        work: impl FnOnce(&Desk) -> Result<Answer, LedgerError> + Send + 'static,
+    ) -> Result<Answer, LedgerError> {
+        self.shared.writer.ask(rows, work).await
+    }
+
+    /// Has the reader look something up, in the state of the last commit.
+    async fn read<Answer: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<Answer, LedgerError> + Send + 'static,
+    ) -> Result<Answer, LedgerError> {
+        self.shared.reader.ask(1, work).await
     }
 }
 
 /// Brings the schema of a file up to date, and says from which version to which.
-pub fn migrate(_path: &Path) -> Result<(i64, i64), LedgerError> {
-    todo!()
+pub fn migrate(path: &Path) -> Result<(i64, i64), LedgerError> {
+    let mut conn = open::writer(path)?;
+    let found = open::found_version(&conn)?;
+    open::bring_up(path, &mut conn, Migrate::Auto)?;
+    Ok((found, open::found_version(&conn)?))
+}
+
+fn read(conn: &Connection, notes: &std::sync::mpsc::Receiver<Note<Connection>>) {
+    while let Ok(note) = notes.recv() {
+        match note {
+            Note::Errand(mut errand) => {
+                let end = errand.run(conn);
+                errand.answer(end);
+            }
+            Note::Look(_) => {}
+            Note::Stop => return,
+        }
+    }
+}
+
+impl fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLedger").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::{Error, ErrorCode};
+        let is_damaged =
+            matches!(
+                error,
+                Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..) | Error::InvalidColumnType(..)
+            ) || matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        if is_damaged { Self::Damaged(error.to_string()) } else { Self::Unreachable(error.to_string()) }
+    }
 }
