@@ -147,7 +147,7 @@ fn stops(hold: &Hold, id: &NumberId) -> bool {
 fn held(row: &Listed) -> String {
     let now = clock::now().wall;
     let hold = |hold: &Hold| {
-        let end = if hold.until.is_some() { format!(", until {}", until(hold, now)) } else { String::new() };
+        let end = if hold.until.is_some() { format!(", ends {}", until(hold, now)) } else { String::new() };
         format!("{}: {} by {}{end}", hold.id.0, hold.reason, hold.who)
     };
     row.holds.iter().map(hold).collect::<Vec<_>>().join("; ")

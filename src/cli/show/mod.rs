@@ -70,11 +70,16 @@ impl Show {
     }
 }
 
-async fn gather(ledger: &Ledger, job: JobRow) -> anyhow::Result<Shown> {
+async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
     let now = clock::now().wall;
+    let standing = if job.state.has_ended() { Vec::new() } else { ledger.holds().await? };
+    // A hold that was lifted lets its jobs out at the pace of claims; until then they still name it.
+    job.hold = job
+        .hold
+        .filter(|parked| parked.cover.scope == Scope::Recipient || standing.iter().any(|hold| hold.id == parked.id));
     let trail = ledger.trail(job.key).await?;
     let ahead = if job.state.has_ended() { None } else { ledger.waiting_ahead(job.key, now).await? };
-    let holds = if job.state.has_ended() { Vec::new() } else { in_its_way(ledger.holds().await?, &job) };
+    let holds = in_its_way(standing, &job);
     Ok(Shown { why: why(&job, &holds, ahead, now), ahead, holds, trail, job })
 }
 
