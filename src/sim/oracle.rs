@@ -183,20 +183,31 @@ impl Oracle {
         self.shared.clock.now_ns()
     }
 
-    /// Waits until `count` messages have been accepted, or the simulator is gone. Dropping it loses nothing.
+    /// Waits until `count` messages have been accepted, or the simulator has stopped. Dropping it loses nothing.
     pub async fn wait_for(&self, count: u64) {
-        // The sender is only dropped with the platform: then there is nothing left to wait for.
-        let _ = self.waiter(count).await;
+        // An error says that the simulator has stopped: then there is nothing left to wait for.
+        let _ = self.acceptance(count).await;
     }
 
     /// As [`Oracle::wait_for`], for threads without a runtime. Panics inside one.
     pub fn wait_for_blocking(&self, count: u64) {
-        let _ = self.waiter(count).blocking_recv();
+        let _ = self.acceptance(count).blocking_recv();
     }
 
-    fn waiter(&self, count: u64) -> oneshot::Receiver<()> {
+    /// Waits until the row with this sequence number is there, whatever became of its request, or the
+    /// simulator has stopped. Dropping it loses nothing.
+    pub async fn wait_for_row(&self, seq: u64) {
+        let row = {
+            let mut platform = self.shared.platform();
+            let now = platform.log.next_seq() - 1;
+            platform.rows.wait(seq, now)
+        };
+        let _ = row.await;
+    }
+
+    fn acceptance(&self, count: u64) -> oneshot::Receiver<()> {
         let mut platform = self.shared.platform();
-        let accepted = platform.totals.accepted;
-        platform.waiters.wait(count, accepted)
+        let now = platform.totals.accepted;
+        platform.acceptances.wait(count, now)
     }
 }

@@ -1,10 +1,11 @@
 //! A running simulator: started, steered, stopped.
 
-use super::config::{SimConfig, TemplateChange};
+use super::config::SimConfig;
 use super::fault::Fault;
-use super::number_spec::NumberChange;
+use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
+use super::template_spec::TemplateChange;
 use super::{oracle_file, server};
 use std::fs::File;
 use std::io;
@@ -174,7 +175,8 @@ impl Sim {
         self.shared.platform().change_messaging_limit(limit);
     }
 
-    /// Cuts all connections, writes the last rows of the oracle's file and frees the port.
+    /// Cuts all connections, writes the last rows of the oracle's file and frees the port. Fails if that file
+    /// could not be written, now or earlier.
     pub async fn stop(self) -> io::Result<()> {
         let Self { stop, runner, .. } = self;
         drop(stop);

@@ -5,6 +5,8 @@ mod faults;
 mod limits;
 mod reads;
 mod speed;
+mod states;
+mod virtual_time;
 
 use super::{NumberSpec, Sim, SimConfig};
 use serde_json::{Value, json};
@@ -32,6 +34,14 @@ pub(super) fn text(to: &str, callback: &str) -> Value {
     json!({
         "messaging_product": "whatsapp", "to": to, "type": "text",
         "text": { "body": "hello" }, "biz_opaque_callback_data": callback,
+    })
+}
+
+/// A template message without parameters.
+pub(super) fn template(to: &str, name: &str) -> Value {
+    json!({
+        "messaging_product": "whatsapp", "to": to, "type": "template",
+        "template": { "name": name, "language": { "code": "en_US" } },
     })
 }
 
@@ -316,4 +326,27 @@ async fn waiting_ends_when_the_count_is_reached() {
     };
     let ((), ()) = tokio::join!(oracle.wait_for(5), sending);
     assert_eq!(oracle.accepted(), 5);
+}
+
+#[tokio::test]
+async fn whoever_waits_is_let_go_when_the_simulator_stops() {
+    let sim = Sim::start(two_numbers()).await.unwrap();
+    let oracle = sim.oracle();
+    let ((), stopped) = tokio::join!(oracle.wait_for(1), sim.stop());
+    stopped.unwrap();
+    oracle.wait_for(1).await;
+    oracle.wait_for_row(1).await;
+    assert_eq!(oracle.accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_row_is_waited_for_whatever_became_of_its_request() {
+    let mut config = two_numbers();
+    config.faults = vec!["cut_before".parse().unwrap()];
+    let sim = Sim::start(config).await.unwrap();
+    let oracle = sim.oracle();
+    let mut client = Client::connect(sim.address()).await;
+    let message = text("+447700900123", "x");
+    let (sent, ()) = tokio::join!(client.send("1001", &message), oracle.wait_for_row(1));
+    assert!(sent.is_err() && oracle.accepted() == 0);
 }
