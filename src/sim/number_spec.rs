@@ -127,9 +127,9 @@ impl FromStr for NumberSpec {
             match key {
                 "id" => value.clone_into(&mut spec.id),
                 "display" => value.clone_into(&mut spec.display),
-                "quality" => spec.quality = value.parse()?,
-                "status" => spec.status = value.parse()?,
-                "level" => spec.level = value.parse()?,
+                "quality" => spec.quality = Quality::read(key, value)?,
+                "status" => spec.status = NumberStatus::read(key, value)?,
+                "level" => spec.level = ThroughputLevel::read(key, value)?,
                 "mps" => {
                     spec.mps = Some(key_values::parse(
                         key,
@@ -190,7 +190,7 @@ mod tests {
         for (text, says) in [
             (
                 "id=1,quality=PINK",
-                "Quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN",
+                "quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN",
             ),
             (
                 "id=1,mps=fast",

@@ -5,6 +5,7 @@ use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
 use super::platform::Platform;
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -128,6 +129,14 @@ fn duplicates(platform: &Platform) -> (u64, u64) {
 #[derive(Clone)]
 pub struct Oracle {
     shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oracle")
+            .field("totals", &self.totals())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Oracle {

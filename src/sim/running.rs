@@ -7,6 +7,7 @@ use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
 use super::template_spec::TemplateChange;
 use super::{oracle_file, server};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -63,6 +64,14 @@ impl Prepared {
             shared: Arc::new(Shared::new(Platform::new(config))),
             file,
         })
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,14 +19,21 @@ macro_rules! words {
             }
         }
 
+        impl $name {
+            /// The word as the value of `key`, or the error that names the key and every word there is.
+            pub(crate) fn read(key: &str, text: &str) -> Result<Self, $crate::sim::key_values::SpecError> {
+                Self::ALL.iter().copied().find(|known| known.word().eq_ignore_ascii_case(text)).ok_or_else(|| {
+                    let allowed: Vec<_> = Self::ALL.iter().map(|known| known.word()).collect();
+                    $crate::sim::key_values::SpecError::bad_value(key, text, &allowed.join(", "))
+                })
+            }
+        }
+
         impl std::str::FromStr for $name {
             type Err = $crate::sim::key_values::SpecError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|known| known.word().eq_ignore_ascii_case(text)).ok_or_else(|| {
-                    let allowed: Vec<_> = Self::ALL.iter().map(|known| known.word()).collect();
-                    $crate::sim::key_values::SpecError::bad_value(stringify!($name), text, &allowed.join(", "))
-                })
+                Self::read(stringify!($name), text)
             }
         }
     };
