@@ -18,7 +18,7 @@ mod config;
 mod control;
 mod decision;
 mod entry;
-pub mod errors;
+pub mod error_table;
 mod fault;
 mod fault_script;
 mod fault_text;

@@ -1,6 +1,6 @@
 //! A refusal in Meta's words, and the body that carries it.
 
-use super::errors::{ErrorRow, find};
+use super::error_table::{ErrorRow, find};
 use serde::Serialize;
 use std::borrow::Cow;
 
