@@ -24,7 +24,7 @@ use crate::worker::leases::LeaseTimes;
 use crate::worker::picture::Easel;
 use crate::worker::retry::Retries;
 use crate::worker::telling::Telling;
-use crate::worker::{Drained, FleetChange, Parts, Settings, Worker};
+use crate::worker::{Drained, Parts, Settings, Worker};
 
 /// An admitted job that is overtaken for so long is given back.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     }
     let _secrets = config.watch_secrets();
     let reads = fleet::reads(config)?;
-    let members = fleet::discover(config, &reads, &ledger).await?;
+    let members = fleet::discover(config, &reads).await?;
     let metrics = Arc::new(Metrics::new());
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let (census, census_seen) = watch::channel(Census::default());
@@ -95,7 +95,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
 
     let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
     helpers.spawn(until_stopped(opener, helpers_stop.clone()));
-    let easel = Easel::new(ledger.to_string(), now.wall, census_seen, picture);
+    let easel = Easel::new(ledger_name(config), now.wall, census_seen, picture);
     let telling = Telling::new(metrics, heartbeat);
     let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
     let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), now);
@@ -103,6 +103,14 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     helpers_stop.cancel();
     while helpers.join_next().await.is_some() {}
     Ok(drained)
+}
+
+/// The ledger's name for people, without credentials.
+fn ledger_name(config: &Config) -> String {
+    match &config.ledger.url {
+        LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        LedgerUrl::Postgres(_) => "postgres".to_owned(),
+    }
 }
 
 async fn until_stopped(opener: graph::Opener, stop: CancellationToken) {
@@ -162,3 +170,4 @@ fn settings(config: &Config) -> Settings {
         drain: config.worker.drain,
     }
 }
+
