@@ -7,4 +7,6 @@ pub mod leases;
 pub mod number;
 pub mod pacer;
 pub mod pool;
+pub mod retry;
 pub mod scheduler;
+pub mod verdict;
