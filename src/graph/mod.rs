@@ -5,11 +5,22 @@
 
 pub mod answer;
 pub mod calling_code;
+pub mod client;
 pub mod codes;
+mod connection;
+mod dial;
 pub mod endpoint;
 pub mod message;
+mod pool;
+
 pub mod rule;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod wire;
 
+pub use client::{Client, Ready, Settings, SetupError};
 pub use endpoint::{ApiBase, Credential, Endpoint, Path, Request};
+pub use pool::{Opener, PoolStats};
