@@ -1,0 +1,3 @@
+//! Tests of the whole: what no single room can prove about itself.
+
+mod suite;
