@@ -24,7 +24,7 @@ use crate::worker::leases::LeaseTimes;
 use crate::worker::picture::Easel;
 use crate::worker::retry::Retries;
 use crate::worker::telling::Telling;
-use crate::worker::{Drained, FleetChange, Parts, Settings, Worker};
+use crate::worker::{Drained, Parts, Settings, Worker};
 
 /// An admitted job that is overtaken for so long is given back.
 const START_WITHIN: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     }
     let _secrets = config.watch_secrets();
     let reads = fleet::reads(config)?;
-    let members = fleet::discover(config, &reads, &ledger).await?;
+    let members = fleet::discover(config, &reads).await?;
     let metrics = Arc::new(Metrics::new());
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let (census, census_seen) = watch::channel(Census::default());
@@ -83,7 +83,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let helpers_stop = CancellationToken::new();
     let mut helpers = JoinSet::new();
     if !options.quiet {
-        let server = ops::Server::bind(&ops::Config { listen: config.ops.listen, ..ops::Config::default() }).await?;
+        let server = ops::Server::bind(config.ops.listen).await?;
         tracing::info!(address = %server.address(), "status page on http://{}", server.address());
         let sources = ops::Sources { metrics: metrics.clone(), heartbeat: heartbeat.clone(), status: picture_seen };
         helpers.spawn(server.serve(sources, helpers_stop.clone()));
@@ -93,15 +93,44 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
     helpers.spawn(refresher.run(helpers_stop.clone()));
 
-    let (client, opener) = graph::Client::new(&fleet::api(config), &connections(config))?;
-    helpers.spawn(async move { stopped(opener.run(), helpers_stop.clone()).await });
-    let easel = Easel::new(ledger.to_string(), now.wall, census_seen, picture);
-    let parts = Parts { ledger, client: client(config)?, api: fleet::api(config), easel, telling: Telling::new(metrics, heartbeat) };
-    let worker = Worker::new(parts, settings(config), &fleet::specs(config, members), now);
+    let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
+    helpers.spawn(until_stopped(opener, helpers_stop.clone()));
+    let easel = Easel::new(ledger_name(config), now.wall, census_seen, picture);
+    let telling = Telling::new(metrics, heartbeat);
+    let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
+    let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), now);
     let drained = worker.run(stop, changes_seen).await;
     helpers_stop.cancel();
     while helpers.join_next().await.is_some() {}
     Ok(drained)
+}
+
+/// The ledger's name for people, without credentials.
+fn ledger_name(config: &Config) -> String {
+    match &config.ledger.url {
+        LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        LedgerUrl::Postgres(_) => "postgres".to_owned(),
+    }
+}
+
+async fn until_stopped(opener: graph::Opener, stop: CancellationToken) {
+    tokio::select! {
+        () = opener.run() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// How requests travel, by the configuration.
+fn travel(config: &Config) -> graph::Settings {
+    let cloud_api = &config.cloud_api;
+    graph::Settings {
+        connect_timeout: cloud_api.connect_timeout,
+        write_timeout: cloud_api.write_timeout,
+        request_timeout: cloud_api.request_timeout,
+        max_response: cloud_api.max_response.as_usize(),
+        ca_file: cloud_api.ca_file.clone(),
+        ..graph::Settings::default()
+    }
 }
 
 fn hold_everything() -> HoldOrder {
@@ -141,3 +170,4 @@ fn settings(config: &Config) -> Settings {
         drain: config.worker.drain,
     }
 }
+

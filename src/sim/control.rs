@@ -1,10 +1,10 @@
 //! The simulator's own API, under `/_sim`: the oracle, and changing things while it runs. No token needed.
 
-use super::config::TemplateChange;
 use super::fault::Fault;
-use super::number_spec::NumberChange;
+use super::number_state::NumberChange;
 use super::oracle::Shared;
 use super::oracle_file;
+use super::template_spec::TemplateChange;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};

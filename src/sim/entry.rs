@@ -1,9 +1,9 @@
 //! What the oracle tells about one request, and about all of them together.
 
-use super::config::Category;
 use super::fault::FaultAction;
 use super::message::MessageKind;
 use super::oracle_log::Fate;
+use super::template_spec::Category;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;

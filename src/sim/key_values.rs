@@ -56,7 +56,7 @@ pub(crate) fn flag(key: &str, value: &str) -> Result<bool, SpecError> {
 pub(crate) fn seconds(key: &str, value: &str) -> Result<f64, SpecError> {
     let allowed = "a number of seconds, 0 or more";
     let seconds: f64 = parse(key, value, allowed)?;
-    if seconds.is_finite() && seconds >= 0.0 && seconds < 1e9 {
+    if (0.0..1e9).contains(&seconds) {
         Ok(seconds)
     } else {
         Err(SpecError::bad_value(key, value, allowed))

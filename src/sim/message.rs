@@ -1,7 +1,8 @@
 //! A send request as the simulator understands it, once it has passed validation.
 
-use super::config::Category;
-use super::number_spec::words;
+use super::template_spec::Category;
+use super::validate::Endpoint;
+use super::words::words;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What was posted to the messages endpoint.
@@ -22,6 +23,8 @@ pub(crate) struct Message {
     pub(crate) template: Option<TemplateUse>,
     /// A category that the request itself names (Direct Send).
     pub(crate) category: Option<Category>,
+    /// Where it was posted.
+    pub(crate) endpoint: Endpoint,
 }
 
 /// Whom it goes to.

@@ -12,19 +12,22 @@
 //!
 //! Start it with [`Sim::start`] on the caller's runtime, or with [`Sim::spawn_thread`] on a thread of its own.
 
+mod answer;
 mod clock;
 mod config;
 mod control;
 mod decision;
 mod entry;
-pub mod errors;
+pub mod error_table;
 mod fault;
 mod fault_script;
+mod fault_text;
 mod key_values;
 pub mod limits;
 mod message;
 mod messaging_limit;
 mod number_spec;
+mod number_state;
 mod oracle;
 mod oracle_file;
 mod oracle_log;
@@ -32,25 +35,29 @@ mod paging;
 mod pair_limit;
 mod platform;
 mod reads;
+mod refusal;
 mod response_body;
+mod rules;
 mod running;
 mod send;
 mod server;
 mod sliding_second;
+mod template_spec;
 mod validate;
 mod waiters;
 mod wire;
+mod words;
 
-pub use config::{
-    Category, Latency, SimConfig, TemplateChange, TemplateSpec, TemplateStatus, WabaSpec,
-};
+pub use config::{Latency, SimConfig, WabaSpec};
 pub use entry::{Entry, EntryOutcome, NumberStats, Stats, Totals};
 pub use fault::{Fault, FaultAction};
 pub use key_values::SpecError;
 pub use message::MessageKind;
-pub use number_spec::{NumberChange, NumberSpec, NumberStatus, Quality, ThroughputLevel, Token};
+pub use number_spec::{NumberSpec, Token};
+pub use number_state::{NumberChange, NumberStatus, Quality, ThroughputLevel};
 pub use oracle::Oracle;
 pub use running::Sim;
+pub use template_spec::{Category, TemplateChange, TemplateSpec, TemplateStatus};
 
 use std::time::Duration;
 

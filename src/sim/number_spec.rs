@@ -2,12 +2,13 @@
 
 use super::key_values::{self, SpecError};
 use super::limits::{COEXISTENCE_MPS, HIGH_MPS, STANDARD_MPS};
-use serde::{Deserialize, Serialize};
+use super::number_state::{NumberStatus, Quality, ThroughputLevel};
+use serde::Deserialize;
 use std::fmt;
 use std::str::FromStr;
 
 /// One sending phone number. As text: `id=1001,quality=GREEN,mps=80,display=+15550001001`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumberSpec {
     /// Meta's `phone_number_id`.
@@ -46,142 +47,13 @@ fn default_waba() -> String {
 }
 
 /// An access token. It is only a simulated one, but people paste real ones by mistake: it is never printed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Token(pub String);
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
-    }
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $word)] $variant),+
-        }
-
-        impl $name {
-            /// Every variant, in the order they are documented.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word that Meta uses for it.
-            pub fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::sim::key_values::SpecError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|known| known.word().eq_ignore_ascii_case(text)).ok_or_else(|| {
-                    let allowed: Vec<_> = Self::ALL.iter().map(|known| known.word()).collect();
-                    $crate::sim::key_values::SpecError::bad_value(stringify!($name), text, &allowed.join(", "))
-                })
-            }
-        }
-    };
-}
-pub(crate) use words;
-
-words! {
-    /// `quality_rating` of a number.
-    Quality {
-        /// High quality.
-        Green = "GREEN",
-        /// Medium.
-        Yellow = "YELLOW",
-        /// Low.
-        Red = "RED",
-        /// Not rated yet.
-        Na = "NA",
-        /// Seen with third parties.
-        Unknown = "UNKNOWN",
-    }
-}
-
-#[expect(
-    clippy::derivable_impls,
-    reason = "the enum is written by a macro that knows no default"
-)]
-impl Default for Quality {
-    fn default() -> Self {
-        Self::Green
-    }
-}
-
-words! {
-    /// `status` of a number.
-    NumberStatus {
-        /// May send.
-        Connected = "CONNECTED",
-        /// Quality is low; may still send.
-        Flagged = "FLAGGED",
-        /// Reached its limit.
-        RateLimited = "RATE_LIMITED",
-        /// Not registered yet.
-        Pending = "PENDING",
-        /// Not verified yet.
-        Unverified = "UNVERIFIED",
-        /// Deregistered.
-        Disconnected = "DISCONNECTED",
-        /// Moved to another account.
-        Migrated = "MIGRATED",
-        /// Gone.
-        Deleted = "DELETED",
-        /// Restricted for policy reasons.
-        Restricted = "RESTRICTED",
-        /// Banned.
-        Banned = "BANNED",
-    }
-}
-
-#[expect(
-    clippy::derivable_impls,
-    reason = "the enum is written by a macro that knows no default"
-)]
-impl Default for NumberStatus {
-    fn default() -> Self {
-        Self::Connected
-    }
-}
-
-impl NumberStatus {
-    /// The code with which every message of such a number is refused.
-    pub(crate) fn refusal(self) -> Option<u32> {
-        match self {
-            Self::Connected | Self::Flagged => None,
-            Self::RateLimited => Some(131_048),
-            Self::Pending | Self::Unverified | Self::Disconnected | Self::Migrated => Some(133_010),
-            Self::Deleted => Some(33),
-            Self::Restricted | Self::Banned => Some(131_031),
-        }
-    }
-}
-
-words! {
-    /// `throughput.level` of a number.
-    ThroughputLevel {
-        /// 80 messages a second.
-        Standard = "STANDARD",
-        /// 1,000 messages a second.
-        High = "HIGH",
-        /// What Meta shows for numbers that are not on Cloud API; paced as STANDARD.
-        NotApplicable = "NOT_APPLICABLE",
-    }
-}
-
-#[expect(
-    clippy::derivable_impls,
-    reason = "the enum is written by a macro that knows no default"
-)]
-impl Default for ThroughputLevel {
-    fn default() -> Self {
-        Self::Standard
     }
 }
 
@@ -255,9 +127,9 @@ impl FromStr for NumberSpec {
             match key {
                 "id" => value.clone_into(&mut spec.id),
                 "display" => value.clone_into(&mut spec.display),
-                "quality" => spec.quality = value.parse()?,
-                "status" => spec.status = value.parse()?,
-                "level" => spec.level = value.parse()?,
+                "quality" => spec.quality = Quality::read(key, value)?,
+                "status" => spec.status = NumberStatus::read(key, value)?,
+                "level" => spec.level = ThroughputLevel::read(key, value)?,
                 "mps" => {
                     spec.mps = Some(key_values::parse(
                         key,
@@ -296,35 +168,9 @@ impl NumberSpec {
     }
 }
 
-/// What to change of a number while the simulator runs; what is left out stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NumberChange {
-    /// The new quality rating.
-    pub quality: Option<Quality>,
-    /// The new status.
-    pub status: Option<NumberStatus>,
-    /// The new level; it also ends a configured `mps`, unless one is given with it.
-    pub level: Option<ThroughputLevel>,
-    /// The new throughput.
-    pub mps: Option<u32>,
-}
-
-impl NumberChange {
-    /// Makes the change. The arrivals already counted stay counted.
-    pub(crate) fn apply(&self, spec: &mut NumberSpec) {
-        spec.quality = self.quality.unwrap_or(spec.quality);
-        spec.status = self.status.unwrap_or(spec.status);
-        if let Some(level) = self.level {
-            spec.level = level;
-            spec.mps = None;
-        }
-        spec.mps = self.mps.or(spec.mps);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::number_state::NumberChange;
     use super::*;
 
     #[test]
@@ -344,7 +190,7 @@ mod tests {
         for (text, says) in [
             (
                 "id=1,quality=PINK",
-                "Quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN",
+                "quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN",
             ),
             (
                 "id=1,mps=fast",

@@ -5,6 +5,7 @@ use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
 use super::platform::Platform;
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -130,6 +131,14 @@ pub struct Oracle {
     shared: Arc<Shared>,
 }
 
+impl fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Oracle")
+            .field("totals", &self.totals())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Oracle {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -183,20 +192,31 @@ impl Oracle {
         self.shared.clock.now_ns()
     }
 
-    /// Waits until `count` messages have been accepted, or the simulator is gone. Dropping it loses nothing.
+    /// Waits until `count` messages have been accepted, or the simulator has stopped. Dropping it loses nothing.
     pub async fn wait_for(&self, count: u64) {
-        // The sender is only dropped with the platform: then there is nothing left to wait for.
-        let _ = self.waiter(count).await;
+        // An error says that the simulator has stopped: then there is nothing left to wait for.
+        let _ = self.acceptance(count).await;
     }
 
     /// As [`Oracle::wait_for`], for threads without a runtime. Panics inside one.
     pub fn wait_for_blocking(&self, count: u64) {
-        let _ = self.waiter(count).blocking_recv();
+        let _ = self.acceptance(count).blocking_recv();
     }
 
-    fn waiter(&self, count: u64) -> oneshot::Receiver<()> {
+    /// Waits until the row with this sequence number is there, whatever became of its request, or the
+    /// simulator has stopped. Dropping it loses nothing.
+    pub async fn wait_for_row(&self, seq: u64) {
+        let row = {
+            let mut platform = self.shared.platform();
+            let now = platform.log.next_seq() - 1;
+            platform.rows.wait(seq, now)
+        };
+        let _ = row.await;
+    }
+
+    fn acceptance(&self, count: u64) -> oneshot::Receiver<()> {
         let mut platform = self.shared.platform();
-        let accepted = platform.totals.accepted;
-        platform.waiters.wait(count, accepted)
+        let now = platform.totals.accepted;
+        platform.acceptances.wait(count, now)
     }
 }

@@ -1,7 +1,7 @@
 //! The oracle's memory: every request in about a hundred bytes, oldest first, bounded.
 
-use super::config::Category;
 use super::message::MessageKind;
+use super::template_spec::Category;
 use std::collections::VecDeque;
 
 /// Rows in one chunk; the oldest chunk is dropped as a whole.

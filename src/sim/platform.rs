@@ -6,16 +6,18 @@
 //! the limit with *every* request it makes keeps to it under any reading. What is refused for
 //! throughput does not count (the page: «until you are within the level again»).
 
-use super::config::{Category, SimConfig, TemplateChange, TemplateSpec, WabaSpec};
+use super::config::{SimConfig, WabaSpec};
 use super::entry::Totals;
-use super::errors::Refusal;
 use super::fault_script::FaultScript;
 use super::limits::THROUGHPUT_WINDOW;
 use super::messaging_limit::MessagingLimit;
-use super::number_spec::{NumberChange, NumberSpec, Token};
+use super::number_spec::{NumberSpec, Token};
+use super::number_state::NumberChange;
 use super::oracle_log::OracleLog;
 use super::pair_limit::PairLimit;
+use super::refusal::Refusal;
 use super::sliding_second::SlidingSecond;
+use super::template_spec::{Category, TemplateChange, TemplateSpec};
 use super::waiters::Waiters;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -39,8 +41,11 @@ pub(crate) struct Platform {
     pub(crate) totals: Totals,
     pub(crate) refused_by_code: BTreeMap<u32, u64>,
     pub(crate) faults_struck: BTreeMap<&'static str, u64>,
-    pub(crate) waiters: Waiters,
+    pub(crate) acceptances: Waiters,
+    pub(crate) rows: Waiters,
     rng: SmallRng,
+    /// Whether any number has a token of its own.
+    has_own_tokens: bool,
     trace: u64,
     /// New in every run, so that no two runs give the same message id.
     run: u64,
@@ -74,8 +79,10 @@ impl Platform {
             totals: Totals::default(),
             refused_by_code: BTreeMap::new(),
             faults_struck: BTreeMap::new(),
-            waiters: Waiters::default(),
+            acceptances: Waiters::default(),
+            rows: Waiters::default(),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5EED),
+            has_own_tokens: false,
             trace: 0,
             run: rand::random(),
             config,
@@ -95,6 +102,7 @@ impl Platform {
         if !self.wabas.iter().any(|waba| waba.id == spec.waba) {
             self.wabas.push(WabaSpec::new(spec.waba.clone()));
         }
+        self.has_own_tokens |= spec.token.is_some();
         let id: Arc<str> = spec.id.as_str().into();
         let index = u32::try_from(self.numbers.len()).expect("numbers are bounded");
         self.by_id.insert(Arc::clone(&id), index);
@@ -125,14 +133,19 @@ impl Platform {
     /// Whether `token` is one at all: `Err` is the refusal of one that is not.
     pub(crate) fn authenticate(&self, token: Option<&str>) -> Result<(), Refusal> {
         let token = token.ok_or_else(|| Refusal::of(104))?;
-        let own = || {
-            self.numbers
-                .iter()
-                .filter_map(|number| number.spec.token.as_ref())
-        };
         let is = |known: &Token| known.0 == token;
-        let any_will_do = self.config.tokens.is_empty() && own().next().is_none();
-        if any_will_do && !token.is_empty() || self.config.tokens.iter().any(is) || own().any(is) {
+        let any_will_do = self.config.tokens.is_empty() && !self.has_own_tokens;
+        let is_a_numbers_own = || {
+            self.has_own_tokens
+                && self
+                    .numbers
+                    .iter()
+                    .any(|number| number.spec.token.as_ref().is_some_and(is))
+        };
+        if (any_will_do && !token.is_empty())
+            || self.config.tokens.iter().any(is)
+            || is_a_numbers_own()
+        {
             Ok(())
         } else {
             Err(Refusal::of(190))

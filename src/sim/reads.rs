@@ -2,11 +2,12 @@
 //!
 //! Fields: `…/reference/…/whatsapp-business-account-phone-number-api`, read 2026-09-11.
 
-use super::errors::Refusal;
+use super::config::WabaSpec;
 use super::number_spec::NumberSpec;
 use super::oracle::Shared;
 use super::paging::{self, PageRequest};
 use super::platform::Platform;
+use super::refusal::Refusal;
 use super::send::{bearer, is_version};
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -72,18 +73,25 @@ async fn object(
 ) -> Response {
     let mut platform = shared.platform();
     let found = admit(&platform, &version, &headers).and_then(|token| {
-        let number = platform.find_number(&id).filter(|number| platform.may_use(token, *number));
-        if let Some(number) = number {
-            let view = number_view(&mut platform, number);
-            return choose(&view, &query.fields(DEFAULT_NUMBER_FIELDS));
+        // Accounts come first: with `any_number`, every other id becomes a number when it is asked for.
+        if let Some(waba) = platform.wabas.iter().find(|waba| waba.id == id) {
+            let view = waba_view(waba);
+            return choose(
+                &view,
+                &query.fields(&[
+                    "name",
+                    "currency",
+                    "timezone_id",
+                    "message_template_namespace",
+                ]),
+            );
         }
-        let waba = platform.wabas.iter().find(|waba| waba.id == id).ok_or_else(|| Refusal::no_such_object(&id))?;
-        let view = json!({
-            "id": waba.id, "name": waba.name, "currency": "USD", "timezone_id": "1",
-            "message_template_namespace": "00000000_0000_0000_0000_000000000000", "account_review_status": "APPROVED",
-            "owner_business_info": { "name": waba.portfolio, "id": waba.portfolio },
-        });
-        choose(&view, &query.fields(&["name", "currency", "timezone_id", "message_template_namespace"]))
+        let number = platform
+            .find_number(&id)
+            .filter(|number| platform.may_use(token, *number));
+        let number = number.ok_or_else(|| Refusal::no_such_object(&id))?;
+        let view = number_view(&mut platform, number);
+        choose(&view, &query.fields(DEFAULT_NUMBER_FIELDS))
     });
     respond(&mut platform, found)
 }
@@ -175,6 +183,18 @@ fn require_waba(platform: &Platform, id: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::no_such_object(id))
     }
+}
+
+fn waba_view(waba: &WabaSpec) -> Value {
+    json!({
+        "id": waba.id,
+        "name": waba.name,
+        "currency": "USD",
+        "timezone_id": "1",
+        "message_template_namespace": "00000000_0000_0000_0000_000000000000",
+        "account_review_status": "APPROVED",
+        "owner_business_info": { "name": waba.portfolio, "id": waba.portfolio },
+    })
 }
 
 fn number_view(platform: &mut Platform, number: u32) -> Value {

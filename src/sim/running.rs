@@ -1,11 +1,13 @@
 //! A running simulator: started, steered, stopped.
 
-use super::config::{SimConfig, TemplateChange};
+use super::config::SimConfig;
 use super::fault::Fault;
-use super::number_spec::NumberChange;
+use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
+use super::template_spec::TemplateChange;
 use super::{oracle_file, server};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -62,6 +64,14 @@ impl Prepared {
             shared: Arc::new(Shared::new(Platform::new(config))),
             file,
         })
+    }
+}
+
+impl fmt::Debug for Sim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -174,7 +184,8 @@ impl Sim {
         self.shared.platform().change_messaging_limit(limit);
     }
 
-    /// Cuts all connections, writes the last rows of the oracle's file and frees the port.
+    /// Cuts all connections, writes the last rows of the oracle's file and frees the port. Fails if that file
+    /// could not be written, now or earlier.
     pub async fn stop(self) -> io::Result<()> {
         let Self { stop, runner, .. } = self;
         drop(stop);

@@ -1,6 +1,7 @@
 //! The hot path: a post to one of the two send endpoints, from its head to its answer.
 
-use super::decision::{Answer, Arrival, Content, Ending, HeadVerdict};
+use super::answer::{Answer, Content, Ending};
+use super::decision::{Arrival, HeadVerdict};
 use super::limits::BODY_BYTES;
 use super::oracle::Shared;
 use super::response_body::{CutOff, ResponseBody};
@@ -81,14 +82,7 @@ pub(crate) async fn answer(
     } else {
         let posted = validate::read(&body, endpoint);
         let (mut platform, at_ns) = shared.platform_now();
-        platform.decide(
-            Arrival {
-                number,
-                endpoint,
-                at_ns,
-            },
-            posted,
-        )
+        platform.decide(Arrival { number, at_ns }, posted)
     };
     give(answer, reset).await
 }

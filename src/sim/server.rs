@@ -28,6 +28,7 @@ pub(crate) async fn serve(
     file: Option<File>,
     stop: CancellationToken,
 ) -> io::Result<()> {
+    let _closing = Closing(Arc::clone(&shared));
     let rows_end = CancellationToken::new();
     let mut writers = JoinSet::new();
     if let Some(file) = file {
@@ -61,6 +62,17 @@ pub(crate) async fn serve(
         written.map_err(io::Error::other)??;
     }
     Ok(())
+}
+
+/// Lets those go who wait for the oracle, however the server ends.
+struct Closing(Arc<Shared>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let mut platform = self.0.platform();
+        platform.acceptances.close();
+        platform.rows.close();
+    }
 }
 
 async fn connection(stream: TcpStream, shared: Arc<Shared>, router: Router) {

@@ -1,6 +1,5 @@
 //! What each answer changes in the worker's state.
 
-use std::time::Duration;
 
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldSet;

@@ -248,8 +248,13 @@ impl Number {
 
     /// Takes out what should have started by now.
     pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
-        let lanes = self.ready.iter_mut();
-        lanes.flat_map(|lane| lane.extract_if(.., |ready| ready.start_by <= now)).collect()
+        let mut overdue = Vec::new();
+        for lane in &mut self.ready {
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) = lane.drain(..).partition(|ready| ready.start_by <= now);
+            *lane = kept;
+            overdue.extend(late);
+        }
+        overdue
     }
 
     /// It was taken out and could not go yet: first in line again.

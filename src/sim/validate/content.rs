@@ -1,9 +1,9 @@
 //! Text, media, places, contacts and reactions.
 
 use super::part::Part;
-use crate::sim::errors::Refusal;
 use crate::sim::limits::{CAPTION_CHARS, CONTACTS, TEXT_BODY_CHARS};
 use crate::sim::message::MessageKind;
+use crate::sim::refusal::Refusal;
 
 pub(super) fn text(content: &Part<'_>) -> Result<(), Refusal> {
     content.need("body")?.filled_up_to(TEXT_BODY_CHARS)?;

@@ -2,8 +2,8 @@
 
 use super::content::media_source;
 use super::part::Part;
-use crate::sim::errors::Refusal;
 use crate::sim::limits::{HEADER_CHARS, INTERACTIVE_BODY_CHARS, LIST_BODY_CHARS, PRODUCTS};
+use crate::sim::refusal::Refusal;
 
 const TYPES: &[&str] = &[
     "button",

@@ -9,10 +9,10 @@ mod part;
 mod recipient;
 mod template;
 
-use super::config::Category;
-use super::errors::Refusal;
 use super::limits::CALLBACK_CHARS;
 use super::message::{Message, MessageKind, Posted};
+use super::refusal::Refusal;
+use super::template_spec::Category;
 use part::Part;
 use serde_json::Value;
 
@@ -68,6 +68,7 @@ pub(crate) fn read(body: &[u8], endpoint: Endpoint) -> Result<Posted, Refusal> {
         callback,
         template,
         category,
+        endpoint,
     }))
 }
 

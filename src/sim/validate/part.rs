@@ -1,6 +1,6 @@
 //! A value inside a request body that knows its own path, so that a refusal can name it.
 
-use crate::sim::errors::Refusal;
+use crate::sim::refusal::Refusal;
 use serde_json::Value;
 
 /// A value and where it stands. The path is written out only when somebody has to read it.

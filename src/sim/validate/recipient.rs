@@ -1,9 +1,9 @@
 //! Whom a message goes to: a phone number in `to`, a business-scoped user id in `recipient`.
 
 use super::part::Part;
-use crate::sim::errors::Refusal;
 use crate::sim::limits::{PHONE_DIGITS, USER_ID_CHARS};
 use crate::sim::message::Recipient;
+use crate::sim::refusal::Refusal;
 
 /// Reads the recipient; if both fields are given, `to` wins.
 pub(super) fn read(root: &Part<'_>) -> Result<Recipient, Refusal> {

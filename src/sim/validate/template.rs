@@ -2,11 +2,11 @@
 
 use super::content::media_source;
 use super::part::Part;
-use crate::sim::errors::Refusal;
 use crate::sim::limits::{
     HEADER_CHARS, TEMPLATE_LONE_BODY_CHARS, TEMPLATE_NAME_CHARS, TEMPLATE_PARAMETER_CHARS,
 };
 use crate::sim::message::TemplateUse;
+use crate::sim::refusal::Refusal;
 
 /// More components than any template has.
 const COMPONENTS: usize = 16;
