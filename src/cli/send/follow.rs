@@ -82,6 +82,7 @@ fn line(row: &JobRow) -> String {
     let details =
         details.filter(|text| !text.is_empty()).map(|text| format!("; Meta said: {text}")).unwrap_or_default();
     let wamid = row.wamid.as_ref().map(|wamid| format!(" as {wamid}")).unwrap_or_default();
-    let code = row.code.map(|code| format!(", code {code}")).unwrap_or_default();
+    let code = row.code.map(|code| format!(", code {code} ({})", show::meaning(code).unwrap_or("not in our table")));
+    let code = code.unwrap_or_default();
     format!("{}{reason}: {}{wamid}{code}{details}", row.state, show::why(row, &[], Some(0), clock::now().wall))
 }
