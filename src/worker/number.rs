@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Facts, HoldId, HoldSet, Passage};
+use crate::hold::{Cover, Facts, HoldId, HoldSet, Passage, Scope};
 use crate::job::{Category, Job, NumberId, Priority};
 use crate::ledger::{Account, Admission, Fence};
 
 use super::index::{NumberIdx, PoolIdx};
-use super::lane::Delivery;
+use super::lane::{Delivery, stride};
 use super::pacer::{Limit, Pacer};
 
 /// At least so many jobs are admitted ahead, however slow the number.
 const LEAST_WINDOW: usize = 4;
 /// What one send costs a number of full weight, in units of virtual time.
-const STRIDE: f64 = 1_000_000.0;
+pub(super) const STRIDE: f64 = 1_000_000.0;
 /// A weight never falls below this, so that a number's recovery is noticed.
 const LEAST_WEIGHT: f64 = 0.01;
 /// How much one answer moves a number's own health.
@@ -122,13 +122,17 @@ pub struct Number {
     /// Gives its permits.
     pub pacer: Pacer,
     pub(super) standing: Standing,
-    pub(super) tenure: Option<Tenure>,
+    tenure: Option<Tenure>,
+    /// The fence of its latest tenure: another one says that others may have sent in between.
+    fence: Option<Fence>,
     pub(super) blocked: Blocked,
     health: f64,
     faults: u32,
     /// Jobs at the ledger, by priority.
     asked: [usize; 4],
     ready: [VecDeque<Ready>; 4],
+    /// What higher priorities took while admitted jobs of this one stood by, in units of a lane's virtual time.
+    overtaken: [u64; 4],
     in_flight: usize,
     pub(super) pass: f64,
     /// When the scheduler looks at its room again.
@@ -146,11 +150,13 @@ impl Number {
             pacer,
             standing: Standing { may_send: true, weight: 1.0 },
             tenure: None,
+            fence: None,
             blocked: Blocked::No,
             health: 1.0,
             faults: 0,
             asked: [0; 4],
             ready: Default::default(),
+            overtaken: [0; 4],
             in_flight: 0,
             pass: 0.0,
             alarm: None,
@@ -229,9 +235,26 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_back(ready);
     }
 
-    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays.
+    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays. But one that was
+    /// overtaken for as long as its lane's turn takes goes: else urgent jobs, which have a place of their own, could
+    /// keep all others standing there for ever.
     pub(super) fn pop_ready(&mut self) -> Option<Ready> {
-        self.ready.iter_mut().find_map(VecDeque::pop_front)
+        let waits = |priority: &&Priority| !self.ready[priority.index()].is_empty();
+        let patient = |priority: &&Priority| self.overtaken[priority.index()] < stride(**priority);
+        let next = Priority::ALL.iter().filter(waits).find(|priority| !patient(priority));
+        let next = next.or_else(|| Priority::ALL.iter().find(waits))?;
+        self.ready[next.index()].pop_front()
+    }
+
+    /// Takes out what should have started by now.
+    pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
+        let mut overdue = Vec::new();
+        for lane in &mut self.ready {
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) = lane.drain(..).partition(|ready| ready.start_by <= now);
+            *lane = kept;
+            overdue.extend(late);
+        }
+        overdue
     }
 
     /// It was taken out and could not go yet: first in line again.
@@ -239,8 +262,34 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_front(ready);
     }
 
-    pub(super) fn started(&mut self) {
+    pub(super) fn started(&mut self, priority: Priority) {
         self.in_flight += 1;
+        self.overtaken[priority.index()] = 0;
+        for lower in &Priority::ALL[priority.index() + 1..] {
+            if !self.ready[lower.index()].is_empty() {
+                self.overtaken[lower.index()] += stride(priority);
+            }
+        }
+    }
+
+    /// The lease under which it sends, if any.
+    pub fn tenure(&self) -> Option<Tenure> {
+        self.tenure
+    }
+
+    /// The lease, new, renewed or gone. A new owner knows nothing of what the one before sent.
+    pub(super) fn set_tenure(&mut self, tenure: Option<Tenure>, now: Mono) {
+        self.tenure = tenure;
+        if let Some(Tenure { fence, until: _ }) = tenure
+            && self.fence.replace(fence) != Some(fence)
+        {
+            self.pacer.take_over(now);
+        }
+    }
+
+    /// The fence of its lease, while it is held.
+    pub fn fence(&self) -> Option<Fence> {
+        self.tenure.map(|tenure| tenure.fence)
     }
 
     /// An answer came. `fault` says whether it speaks for or against the number, or neither.
@@ -277,6 +326,26 @@ impl Number {
             Passage::Probe(hold) => Blocked::Probe(hold.id),
             Passage::Blocked(hold) => Blocked::Until(hold.until.map(|until| now.mono + until.since(now.wall))),
         };
+    }
+
+    /// Whether a hold of this cover is over this number.
+    pub fn is_under(&self, cover: &Cover) -> bool {
+        let account = &self.spec.account;
+        match cover.scope {
+            Scope::Everything => true,
+            Scope::Credential => account.credential == cover.subject,
+            Scope::Portfolio => account.portfolio == cover.subject,
+            Scope::Waba => account.waba == cover.subject,
+            Scope::Number => self.spec.id.as_str() == cover.subject,
+            Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        }
+    }
+
+    /// Looks again, and says whether a hold over the whole of it had been missed.
+    pub(super) fn missed_a_hold(&mut self, holds: &HoldSet, now: Now) -> bool {
+        let before = std::mem::replace(&mut self.blocked, Blocked::No);
+        self.look_at(holds, now);
+        self.blocked != Blocked::No && self.blocked != before
     }
 
     /// What holds may look at in a job that would go by this number.

@@ -6,7 +6,10 @@ use crate::job::{PoolName, Priority};
 
 use super::index::{LaneIdx, NumberIdx};
 use super::lane::{Lane, stride};
-use super::number::{Class, Number, listing};
+use super::number::{Class, Number, STRIDE, listing};
+
+/// How far numbers may lie apart before the one behind forgets its claim: two sends at full weight.
+const SLACK: f64 = 2.0 * STRIDE;
 
 /// Lanes and numbers that serve each other; nothing in it concerns another pool.
 #[derive(Debug)]
@@ -53,16 +56,17 @@ impl Pool {
         self.ready[class as usize].first().map(|(_, number)| *number)
     }
 
-    /// Puts a lane in line, if it has jobs and is not there yet. One that had none comes back at the present: it
-    /// saved up nothing.
+    /// Puts a lane in line, if it has jobs and is not there yet. However long it could not go, it saved up one turn
+    /// at most.
     pub(super) fn list(&mut self, idx: LaneIdx, lane: &mut Lane) {
         if lane.listed.is_none() && !lane.is_empty() {
+            lane.pass = lane.pass.max(self.time.saturating_sub(stride(lane.key().priority)));
             lane.listed = Some(lane.pass);
             self.candidates.insert((lane.pass, lane.key().priority.index(), idx));
         }
     }
 
-    /// A lane that had nothing in hand gets its first job.
+    /// A lane that had nothing in hand gets its first job. It comes at the present: it saved up nothing.
     pub(super) fn wake(&mut self, idx: LaneIdx, lane: &mut Lane) {
         lane.pass = lane.pass.max(self.time);
         self.list(idx, lane);
@@ -78,28 +82,30 @@ impl Pool {
     /// A job of the lane goes: the lane pays for it and goes back in line.
     pub(super) fn charge(&mut self, idx: LaneIdx, lane: &mut Lane) {
         self.unlist(idx, lane);
-        self.time = lane.pass;
+        self.time = self.time.max(lane.pass);
         lane.pass += stride(lane.key().priority);
         self.list(idx, lane);
     }
 
-    /// Says whether a number has room for a class. One that had none comes back at the present.
+    /// Says whether a number has room for a class. One that had none comes back at the present, and one that ran far
+    /// ahead (with jobs that name it, or while it weighed less) too.
     pub(super) fn set_ready(&mut self, idx: NumberIdx, number: &mut Number, class: Class, ready: bool) {
         let set = &mut self.ready[class as usize];
         if let Some(pass) = number.listed[class as usize].take() {
             set.remove(&(pass, idx));
         }
         if ready {
-            number.pass = number.pass.max(self.number_time);
+            let latest = self.number_time + SLACK + 2.0 * STRIDE / number.weight();
+            number.pass = number.pass.clamp(self.number_time, latest);
             let entry = listing(number.pass, idx);
             number.listed[class as usize] = Some(entry.0);
             set.insert(entry);
         }
     }
 
-    /// A number was given a job: the present moves on to where it stood.
+    /// A number was given a job that any could have had: the present moves on to where it stood.
     pub(super) fn number_took(&mut self, pass_before: f64) {
-        self.number_time = self.number_time.max(pass_before - 2_000_000.0);
+        self.number_time = self.number_time.max(pass_before - SLACK);
     }
 
     /// Its lane of this priority.

@@ -1,0 +1,6 @@
+//! Tests of the whole: what no single room can prove about itself.
+
+mod main_job;
+mod map;
+mod suite;
+mod world;
