@@ -1,7 +1,6 @@
 //! The real binary, as people and scripts call it: what it prints where, and its exit codes.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
@@ -387,6 +386,17 @@ impl Worker {
         Self(desk.command(line).stderr(Stdio::null()).spawn().expect("the binary runs"))
     }
 
+    /// Looks until there is something to see, as long as the worker lives.
+    fn until<Seen>(&mut self, look: impl Fn() -> Option<Seen>) -> Seen {
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            assert_eq!(self.0.try_wait().expect("it can be asked"), None, "the worker ended");
+            std::thread::yield_now();
+        }
+    }
+
     fn terminate(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
@@ -405,26 +415,18 @@ impl Drop for Worker {
 fn commands_work_beside_a_running_worker_until_it_is_told_to_stop() {
     let sim = simulator();
     let desk = Desk::with(&sim);
-    let worker = Worker::start(&desk, "run --held");
-    wait_for(&desk.dir.path().join("tidegate-data/ledger.db-lock"));
+    let mut worker = Worker::start(&desk, "run --held");
+    worker.until(|| desk.dir.path().join("tidegate-data/ledger.db-lock").exists().then_some(()));
     // The hold is placed before anything is claimed.
     desk.run("send --to +447700900123 --text hello --id a").ends_with(0);
-    let held = loop {
+    let held = worker.until(|| {
         let listed = desk.run("holds list --output jsonl").ends_with(0).json_lines();
-        if let Some(hold) = listed.first() {
-            break hold["id"].as_i64().expect("a number");
-        }
-    };
+        listed.first().map(|hold| hold["id"].as_i64().expect("a number"))
+    });
     desk.run(&format!("holds lift {held}")).ends_with(0);
     desk.run("send --to +447700900124 --text hello --id b --follow").ends_with(0).says("accepted");
     desk.run("send --to +447700900125 --text hello --id c --run").ends_with(0).says("a worker has this ledger already");
     assert_eq!(desk.run("show a --output json").json()["state"], "accepted");
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(sim.oracle().accepted(), 3);
-}
-
-fn wait_for(path: &Path) {
-    while !path.exists() {
-        std::thread::yield_now();
-    }
 }

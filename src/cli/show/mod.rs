@@ -16,7 +16,7 @@ use crate::graph::{Path, codes};
 use crate::hold::{Hold, Scope};
 use crate::ledger::{JobRow, Ledger, TrailEntry};
 
-pub use why::why;
+use why::why;
 
 /// Flags of `tidegate show`.
 #[derive(Args, Debug)]
@@ -71,6 +71,11 @@ impl Show {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Why a job is where it is, with all that the ledger knows.
+pub async fn explain(ledger: &Ledger, job: &JobRow) -> anyhow::Result<String> {
+    Ok(gather(ledger, job.clone()).await?.why)
 }
 
 async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
