@@ -126,6 +126,9 @@ fn a_job_goes_in_line_is_shown_and_taken_back() {
     assert_eq!(shown["ahead"], 0);
     assert!(shown["created_at"].as_str().is_some_and(|at| at.ends_with('Z')), "{shown}");
     assert_eq!(desk.run("show shop/order-17 --full --output json").ends_with(0).json()["recipient"], "+447700900123");
+    let by_key =
+        desk.run(&format!("show {} --output json", shown["key"].as_str().expect("a text"))).ends_with(0).json();
+    assert_eq!(by_key["id"], "order-17");
     desk.run("show order-18").ends_with(1).says("no job order-18 has been seen here");
     let cancelled = desk.run("cancel shop/order-17 nope --output json").ends_with(3).json();
     assert_eq!(cancelled[0]["cancelled"], true);
@@ -429,4 +432,31 @@ fn commands_work_beside_a_running_worker_until_it_is_told_to_stop() {
     assert_eq!(desk.run("show a --output json").json()["state"], "accepted");
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(sim.oracle().accepted(), 3);
+}
+
+#[test]
+fn a_person_decides_what_became_of_unknown_jobs() {
+    let config = SimConfig {
+        // Accepted, and the connection is cut instead of an answer: nobody knows.
+        faults: vec!["first=3,cut_after".parse().expect("a fault")],
+        ..SimConfig::with_numbers([NumberSpec::new("1001")])
+    };
+    let sim = Sim::spawn_thread(config).expect("a free port");
+    let desk = Desk::with(&sim);
+    desk.run_with_stdin("send --file -", &jobs(3)).ends_with(0);
+    let mut worker = Worker::start(&desk, "run");
+    let unknown = || desk.run("unknown list --output jsonl").ends_with(0).json_lines();
+    worker.until(|| Some(unknown()).filter(|rows| rows.len() == 3));
+    desk.run("unknown resolve job-0 --sent").ends_with(0).says("ended as accepted");
+    desk.run("unknown resolve job-1 --leave").ends_with(0).says("ended as unresolved");
+    desk.run("unknown resolve job-2 --resend").ends_with(2).says("its recipient would get it twice");
+    desk.run("unknown resolve job-2 --resend --yes").ends_with(0).says("in line again");
+    desk.run("unknown resolve job-0 --sent").ends_with(1).says("job-0 is accepted, not unknown");
+    let state = |id: &str| desk.run(&format!("show {id} --output json")).ends_with(0).json()["state"].clone();
+    worker.until(|| (state("job-2") == "accepted").then_some(()));
+    assert_eq!((state("job-0"), state("job-1")), (json!("accepted"), json!("unresolved")));
+    let trail = desk.run("show job-2 --output json").json()["trail"].clone();
+    assert!(trail.as_array().is_some_and(|trail| !trail.is_empty()), "{trail}");
+    assert_eq!(worker.terminate(), Some(0));
+    assert_eq!(sim.oracle().accepted(), 4);
 }
