@@ -72,6 +72,7 @@ struct Counter<'a> {
 }
 
 impl Many {
+    /// Hands in every line, then follows if that was asked for, and prints what became of them.
     pub async fn hand_in(self, context: &Context, config: &Config, ledger: &Ledger) -> anyhow::Result<Exit> {
         let known = known_numbers(config, ledger).await?;
         let mut counter = Counter {
