@@ -59,6 +59,12 @@ where
     words.map(|text| text.parse().ok().expect("only words of the set get here"))
 }
 
+/// The number that a list shows for a thing.
+pub fn serial(text: &str) -> Result<i64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is named by the number that the list shows, as in 3".to_owned())
+}
+
 /// `key=value`, split at the first `=`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

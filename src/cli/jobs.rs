@@ -50,10 +50,9 @@ const COLUMNS: &[Column<JobRow>] = &[
     words("JOB", full_name),
     words("STATE", |row| row.state.to_string()),
     words("REASON", reason),
-    words("POOL", |row| row.pool.clone()),
+    words("BY", |row| row.number.clone().unwrap_or_else(|| row.pool.clone())),
     words("PRIORITY", |row| row.priority.to_string()),
     words("TO", |row| row.recipient.clone()),
-    words("NUMBER", |row| row.number.clone().unwrap_or_default()),
     counts("TRIES", |row| row.attempts.to_string()),
     words("CHANGED", |row| relative(row.updated_at, clock::now().wall)),
 ];

@@ -2,20 +2,23 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// In which form a list is printed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// One JSON document.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
+use crate::clock::Timestamp;
+use crate::outcome::words;
+
+words! {
+    /// In which form data is printed.
+    Output {
+        /// For people.
+        Table = "table",
+        /// One JSON document.
+        Json = "json",
+        /// One JSON object a line.
+        Jsonl = "jsonl",
+    }
 }
 
 /// A column of a list.
@@ -53,8 +56,8 @@ impl Output {
         match self {
             Self::Table if rows.is_empty() => Ok(()),
             Self::Table => print(&table(rows, columns, None)),
-            Self::Json => print(&json(&rows)?),
-            Self::Jsonl => rows.iter().try_for_each(|row| print(&serde_json::to_string(row)?)),
+            Self::Json => print(&serde_json::to_string_pretty(&readable(&rows)?)?),
+            Self::Jsonl => rows.iter().try_for_each(|row| print(&serde_json::to_string(&readable(row)?)?)),
         }
     }
 
@@ -62,8 +65,8 @@ impl Output {
     pub fn one(self, thing: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
         match self {
             Self::Table => print(&text()),
-            Self::Json => print(&json(thing)?),
-            Self::Jsonl => print(&serde_json::to_string(thing)?),
+            Self::Json => print(&serde_json::to_string_pretty(&readable(thing)?)?),
+            Self::Jsonl => print(&serde_json::to_string(&readable(thing)?)?),
         }
     }
 }
@@ -76,8 +79,31 @@ pub fn print(line: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn json(thing: &impl Serialize) -> io::Result<String> {
-    Ok(serde_json::to_string_pretty(thing)?)
+/// JSON with its moments in RFC 3339: the ledger's own types write milliseconds.
+fn readable(thing: &impl Serialize) -> io::Result<Value> {
+    let mut value = serde_json::to_value(thing)?;
+    write_moments(&mut value);
+    Ok(value)
+}
+
+fn write_moments(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(write_moments),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field.as_i64().filter(|_| is_moment(name)) {
+                    Some(millis) => *field = Value::String(Timestamp::from_millis(millis).to_string()),
+                    None => write_moments(field),
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// By its name, as all rows that are listed call their moments.
+fn is_moment(name: &str) -> bool {
+    matches!(name, "at" | "since" | "until" | "deadline") || name.ends_with("_at")
 }
 
 /// A table as wide as the terminal, or as `width` says; no wider than it must be, and whole where nobody looks.
@@ -88,7 +114,7 @@ pub fn table<Row>(rows: &[Row], columns: &[Column<Row>], width: Option<u16>) -> 
         table.add_row(columns.iter().map(|column| (column.cell)(row)));
     }
     for (drawn, column) in table.column_iter_mut().zip(columns) {
-        drawn.set_padding((0, 2));
+        drawn.set_padding((0, 1));
         match column.side {
             Side::Left => {}
             Side::Right => drawn.set_cell_alignment(CellAlignment::Right),
@@ -106,7 +132,7 @@ pub fn facts(facts: &[(&str, Option<String>)], width: Option<u16>) -> String {
         }
     }
     table.column_iter_mut().for_each(|column| {
-        column.set_padding((0, 2));
+        column.set_padding((0, 1));
     });
     table.trim_fmt()
 }
@@ -141,7 +167,7 @@ mod tests {
         assert_eq!(
             text,
             "JOB               ATTEMPTS\n\
-             ────────────────────────────\n\
+             ───────────────────────────\n\
              order-17-shipped         1\n\
              b                       12"
         );
@@ -153,6 +179,17 @@ mod tests {
         let text = table(&rows, COLUMNS, Some(30));
         assert!(text.lines().all(|line| line.chars().count() <= 30), "{text}");
         assert!(text.lines().count() > 3, "{text}");
+    }
+
+    #[test]
+    fn moments_are_written_in_full_wherever_they_stand() {
+        let thing = serde_json::json!({"jobs": 7, "trail": [{"at": 0, "until": null}], "created_at": 1_500});
+        let expected = serde_json::json!({
+            "jobs": 7,
+            "trail": [{"at": "1970-01-01T00:00:00.000Z", "until": null}],
+            "created_at": "1970-01-01T00:00:01.500Z",
+        });
+        assert_eq!(readable(&thing).expect("JSON"), expected);
     }
 
     #[test]

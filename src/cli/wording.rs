@@ -19,7 +19,7 @@ impl Display for Count {
         let digits = self.0.to_string();
         let mut text = String::with_capacity(digits.len() * 4 / 3);
         for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place) % 3 == 0 {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
                 text.push(',');
             }
             text.push(digit);
@@ -50,12 +50,15 @@ pub fn length(length: Duration) -> String {
     }
 }
 
-/// How far a moment is from now: `in 12 s`, `3 min ago`.
+/// How far a moment is from now: `in 12 s`, `3 min ago`, `just now`.
 pub fn relative(moment: Timestamp, now: Timestamp) -> String {
-    if moment > now {
-        format!("in {}", length(moment.since(now)))
-    } else {
-        format!("{} ago", length(now.since(moment)))
+    /// So that what was just set for two hours is not said to be over in 1 h 59 min.
+    const HALF: Duration = Duration::from_millis(500);
+    match (moment > now, moment.since(now), now.since(moment)) {
+        (true, ahead, _) if ahead.as_secs() == 0 => format!("in {}", length(ahead)),
+        (true, ahead, _) => format!("in {}", length(ahead + HALF)),
+        (false, _, ago) if ago.as_secs() == 0 => "just now".to_owned(),
+        (false, _, ago) => format!("{} ago", length(ago)),
     }
 }
 
@@ -103,7 +106,9 @@ mod tests {
     fn moments_are_said_from_now() {
         let now = Timestamp::from_millis(1_000_000);
         assert_eq!(relative(now + Duration::from_secs(12), now), "in 12 s");
-        assert_eq!(relative(now, now), "0 ms ago");
+        assert_eq!(relative(now + Duration::from_millis(7_199_700), now), "in 2 h");
+        assert_eq!(relative(now + Duration::from_millis(40), now), "in 40 ms");
+        assert_eq!(relative(now, now), "just now");
         assert_eq!(moment(Timestamp::from_millis(0), now), "16 min 40 s ago (1970-01-01T00:00:00.000Z)");
     }
 

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::args;
 use super::ask::agreed;
 use super::context::Context;
 use super::exit::Exit;
@@ -42,7 +43,7 @@ pub struct List {
 #[derive(Args, Debug)]
 pub struct Show {
     /// Which one, by the number that `dead list` shows
-    #[arg(value_name = "DEAD")]
+    #[arg(value_name = "DEAD", value_parser = args::serial)]
     seq: i64,
     /// Print the body too: it may have a recipient and a message in it
     #[arg(long)]
@@ -61,7 +62,7 @@ pub struct Drop {
 #[group(required = true, multiple = false)]
 struct Which {
     /// Which ones, by the numbers that `dead list` shows
-    #[arg(value_name = "DEAD")]
+    #[arg(value_name = "DEAD", value_parser = args::serial)]
     seqs: Vec<i64>,
     /// Every one
     #[arg(long)]

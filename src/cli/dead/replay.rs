@@ -58,7 +58,8 @@ impl Replay {
         }
         context.output.list(&answers, COLUMNS)?;
         let replayed = answers.iter().filter(|answer| answer.replayed).count();
-        say(format_args!("{replayed} of {} replayed; what was refused again stays dead", answers.len()));
+        let rest = if replayed < answers.len() { "; what was refused again stays dead" } else { "" };
+        say(format_args!("{replayed} of {} replayed{rest}", answers.len()));
         Ok(match replayed {
             0 => Exit::Failed,
             some if some < answers.len() => Exit::Partly,
@@ -77,7 +78,7 @@ async fn replay(ledger: &Ledger, directory: &Directory, row: DeadRow, new_id: bo
     let id = job.id.to_string();
     let route = match directory.route(&job.from) {
         Ok(route) => route,
-        Err(unroutable) => return stays(Some(id), unroutable.to_string()),
+        Err(unroutable) => return stays(Some(id), format!("from: {unroutable}")),
     };
     let routed = Routed { job: Arc::new(job), route };
     let answer = ledger.enqueue(vec![routed], now).await?.into_iter().next();

@@ -7,6 +7,7 @@ pub use place::{number_id, placed};
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
+use super::args;
 use super::ask::agreed;
 use super::context::Context;
 use super::exit::Exit;
@@ -42,7 +43,7 @@ pub struct List {
 #[derive(Args, Debug)]
 pub struct Lift {
     /// The holds, by the number that `holds list` shows
-    #[arg(required = true, value_name = "HOLD")]
+    #[arg(required = true, value_name = "HOLD", value_parser = args::serial)]
     holds: Vec<i64>,
 }
 

@@ -97,7 +97,8 @@ impl Many {
 }
 
 fn report(context: &Context, report: Report) -> anyhow::Result<Exit> {
-    if context.output != Output::Table || report.ended.is_some() {
+    let is_empty = report.ended.as_ref().is_none_or(Vec::is_empty);
+    if context.output != Output::Table || !is_empty {
         context.output.one(&report, || {
             let ended = report.ended.as_deref().unwrap_or_default();
             table(ended, follow_many::COLUMNS, None)

@@ -21,7 +21,7 @@ use super::output::Output;
 use super::wording::{moment, say};
 use crate::clock;
 use crate::config::Config;
-use crate::fleet::Directory;
+use crate::fleet::{Directory, Unroutable};
 use crate::job::{self, Job, JobKey, Received};
 use crate::ledger::{Enqueued, Ledger, Route, Routed};
 use crate::outcome::State;
@@ -29,8 +29,15 @@ use crate::outcome::State;
 use compose::{Content, Flags};
 use embedded::Company;
 
+const EXAMPLES: &str = "Examples:
+  tidegate send --to +447700900123 --template hello_world --language en_US --follow
+  tidegate send --to +447700900123 --text 'Your code is 1234' --priority urgent --ttl 5m
+  tidegate send --file jobs.jsonl --run
+  generate-jobs | tidegate send --file - --output json";
+
 /// Flags of `tidegate send`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Send {
     #[command(flatten)]
     what: What,
@@ -104,7 +111,7 @@ impl Send {
 
 async fn hand_in(context: &Context, config: &Config, ledger: &Ledger, job: Job, follow: bool) -> anyhow::Result<Exit> {
     let known = known_numbers(config, ledger).await?;
-    let routed = routed(&directory(config, &known), job)?;
+    let routed = routed(&directory(config, &known), job).context("from")?;
     if let Some(number) = routed.route.pinned.as_ref().filter(|number| !known.contains_key(*number)) {
         say(format_args!("note: no number {number} is known here yet; the job waits until a worker has it"));
     }
@@ -143,7 +150,7 @@ fn in_line(job: &Job, route: &Route) -> String {
 }
 
 /// A job with its place in line, or why there is none for it.
-fn routed(directory: &Directory, job: Job) -> anyhow::Result<Routed> {
+fn routed(directory: &Directory, job: Job) -> Result<Routed, Unroutable> {
     let route = directory.route(&job.from)?;
     Ok(Routed { job: Arc::new(job), route })
 }
