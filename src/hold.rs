@@ -284,3 +284,96 @@ impl Hold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_000);
+
+    fn hold(id: i64, cover: Cover) -> Hold {
+        let (effect, reason) = (Effect::Wait, Reason::Operator);
+        let (who, since, until) = ("test".to_owned(), Timestamp::default(), None);
+        Hold { id: HoldId(id), cover, effect, reason, who, since, until, probe: false, step: 1 }
+    }
+
+    fn facts() -> Facts<'static> {
+        Facts {
+            credential: "main",
+            portfolio: "portfolio",
+            waba: "waba",
+            number: "7",
+            template: "hello/en_US",
+            recipient: "+447700900123",
+            campaign: "spring",
+            category: Category::Utility,
+        }
+    }
+
+    #[test]
+    fn a_hold_covers_its_subject_its_category_and_its_country_only() {
+        let waba = || Cover::of(Scope::Waba, "waba");
+        for (cover, is_covered) in [
+            (waba(), true),
+            (Cover::of(Scope::Waba, "other"), false),
+            (Cover::of(Scope::Number, "waba"), false),
+            (Cover::of(Scope::Everything, ""), true),
+            (waba().category(Category::Utility), true),
+            (waba().category(Category::Marketing), false),
+            (waba().country("44"), true),
+            (waba().country("33"), false),
+            (waba().country("44").category(Category::Marketing), false),
+        ] {
+            let set = HoldSet::new([hold(1, cover.clone())]);
+            assert_eq!(set.obstacle(&facts(), NOON, None).is_some(), is_covered, "{cover:?}");
+            assert_eq!(matches!(set.passage(&facts(), NOON), Passage::Blocked(_)), is_covered, "{cover:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_whose_time_is_over_lets_pass_or_wants_to_be_tried() {
+        let ended = Hold { until: Some(NOON), ..hold(1, Cover::of(Scope::Number, "7")) };
+        let tried = Hold { probe: true, ..ended.clone() };
+        assert_eq!(HoldSet::new([ended]).passage(&facts(), NOON), Passage::Free);
+        let set = HoldSet::new([tried.clone()]);
+        assert_eq!(set.passage(&facts(), NOON), Passage::Probe(&tried));
+        assert_eq!(set.passage(&facts(), Timestamp::from_millis(999)), Passage::Blocked(&tried));
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), None);
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(2))), Some(&tried));
+        assert_eq!(set.obstacle(&facts(), Timestamp::from_millis(999), Some(HoldId(1))), Some(&tried));
+    }
+
+    #[test]
+    fn who_tries_one_hold_does_not_pass_another() {
+        let over = |id, cover| Hold { until: Some(NOON), probe: true, ..hold(id, cover) };
+        let number = over(1, Cover::of(Scope::Number, "7"));
+        let template = over(2, Cover::of(Scope::Template, "hello/en_US"));
+        let set = HoldSet::new([number, template.clone()]);
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), Some(&template));
+    }
+
+    #[test]
+    fn what_ends_a_job_comes_before_what_makes_it_wait() {
+        let waits = hold(1, Cover::of(Scope::Everything, ""));
+        let ends = Hold { effect: Effect::End, ..hold(2, Cover::of(Scope::Campaign, "spring")) };
+        let set = HoldSet::new([waits, ends.clone()]);
+        assert_eq!(set.obstacle(&facts(), NOON, None), Some(&ends));
+    }
+
+    #[test]
+    fn holds_of_recipients_are_looked_up_elsewhere() {
+        assert!(HoldSet::new([hold(1, Cover::of(Scope::Recipient, "+447700900123"))]).is_empty());
+    }
+
+    #[test]
+    fn a_number_is_blocked_as_a_whole_only_by_what_blocks_all_its_jobs() {
+        for (cover, is_blocked) in [
+            (Cover::of(Scope::Number, "7"), true),
+            (Cover::of(Scope::Number, "7").country("44"), false),
+            (Cover::of(Scope::Campaign, "spring"), false),
+        ] {
+            let set = HoldSet::new([hold(1, cover.clone())]);
+            assert_eq!(matches!(set.whole_passage(&facts(), NOON), Passage::Blocked(_)), is_blocked, "{cover:?}");
+        }
+    }
+}

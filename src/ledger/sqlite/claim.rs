@@ -49,99 +49,76 @@ struct Found {
     body: String,
 }
 
-/// What holds have to say to a claim.
-struct Openings {
-    /// Lifted, with rows parked under them.
+/// One claim while it is made.
+struct Pass<'a> {
+    desk: &'a Desk,
+    now: Timestamp,
+    /// Holds that are lifted, with rows parked under them.
     lifted: Vec<HoldId>,
-    /// Their time is over, and one row shall try them.
+    /// Holds whose time is over, and which one row shall try.
     trials: Vec<HoldId>,
+    claimed: Claimed,
 }
 
-impl Desk {
-    pub(super) fn claim(&self, rooms: &[LaneRoom], now: Timestamp) -> Result<Claimed, LedgerError> {
-        let mut claimed = Claimed::default();
-        let mut openings = self.openings(now, &mut claimed)?;
-        for room in rooms {
-            // A lane that the file does not know has no rows.
-            let more = match self.lanes.find(&self.conn, &room.route, room.priority)? {
-                Some(id) => self.fill(&Lane { id, room }, &mut openings, now, &mut claimed)?,
-                None => false,
-            };
-            claimed.more.push(more);
-        }
-        for hold in &openings.lifted {
-            self.drop_if_empty(*hold)?;
-        }
-        Ok(claimed)
-    }
-
-    /// Lifts the holds that have run out, and says which others let rows out.
-    fn openings(&self, now: Timestamp, claimed: &mut Claimed) -> Result<Openings, LedgerError> {
-        self.lift_run_out(now)?;
-        let trials = self.holds_to_try(now)?;
-        let known = self.holds.known(&self.conn)?;
-        let ends = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now);
-        claimed.next_due = ends.min();
-        Ok(Openings { lifted: known.lifted.iter().copied().take(LIFTED).collect(), trials })
+impl<'a> Pass<'a> {
+    /// Lifts the holds that have run out, and sees which others let rows out.
+    fn begin(desk: &'a Desk, now: Timestamp) -> Result<Self, LedgerError> {
+        desk.lift_run_out(now)?;
+        let trials = desk.holds_to_try(now)?;
+        let known = desk.holds.known(&desk.conn)?;
+        let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
+        let lifted = known.lifted.iter().copied().take(LIFTED).collect();
+        Ok(Self { desk, now, lifted, trials, claimed: Claimed { next_due, ..Claimed::default() } })
     }
 
     /// Fills the room of one lane, and says whether it has more.
-    fn fill(
-        &self,
-        lane: &Lane<'_>,
-        openings: &mut Openings,
-        now: Timestamp,
-        claimed: &mut Claimed,
-    ) -> Result<bool, LedgerError> {
+    fn fill(&mut self, lane: &Lane<'_>) -> Result<bool, LedgerError> {
         let (mut timed, mut fresh) = (lane.room.timed, lane.room.fresh);
-        let mut tried = Vec::new();
-        for hold in &openings.trials {
-            let room = (timed + fresh).min(1);
-            if self.take(lane, Shelf::Parked(*hold), room, now, claimed)? > 0 {
-                self.holds.note_trial(*hold, now);
-                tried.push(*hold);
-                if timed > 0 { timed -= 1 } else { fresh -= 1 }
+        for hold in std::mem::take(&mut self.trials) {
+            if self.take(lane, Shelf::Parked(hold), (timed + fresh).min(1))? == 0 {
+                self.trials.push(hold);
+                continue;
             }
+            self.desk.holds.note_trial(hold, self.now);
+            if timed > 0 { timed -= 1 } else { fresh -= 1 }
         }
-        openings.trials.retain(|hold| !tried.contains(hold));
-        timed -= self.take(lane, Shelf::Timed, timed, now, claimed)?;
-        let mut is_timed_left = timed == 0;
-        for hold in &openings.lifted {
-            timed -= self.take(lane, Shelf::Parked(*hold), timed, now, claimed)?;
-        }
-        fresh -= self.take(lane, Shelf::Fresh, fresh, now, claimed)?;
-        let is_fresh_left = fresh == 0;
-        for hold in &openings.lifted {
-            fresh -= self.take(lane, Shelf::Parked(*hold), fresh, now, claimed)?;
-        }
-        is_timed_left = is_timed_left && self.has_timed(lane.id, now)?;
-        self.note_next_due(lane.id, now, claimed)?;
-        let is_full = timed == 0 && fresh == 0;
-        Ok(is_timed_left || is_fresh_left && self.has_fresh(lane.id)? || is_full && self.has_let_out(lane, openings)?)
+        timed -= self.take(lane, Shelf::Timed, timed)?;
+        let is_timed_full = timed == 0;
+        timed -= self.let_out(lane, timed)?;
+        fresh -= self.take(lane, Shelf::Fresh, fresh)?;
+        let is_fresh_full = fresh == 0;
+        fresh -= self.let_out(lane, fresh)?;
+        self.note_next_due(lane.id)?;
+        Ok(is_timed_full && self.has_timed(lane.id)?
+            || is_fresh_full && self.has_fresh(lane.id)?
+            || timed + fresh == 0 && self.has_let_out(lane.id)?)
     }
 
-    /// Takes at most `limit` rows off a shelf and says how many; rows that ran out of time end instead.
-    fn take(
-        &self,
-        lane: &Lane<'_>,
-        shelf: Shelf,
-        limit: u32,
-        now: Timestamp,
-        claimed: &mut Claimed,
-    ) -> Result<u32, LedgerError> {
+    /// Takes at most `limit` rows from under lifted holds, and says how many.
+    fn let_out(&mut self, lane: &Lane<'_>, limit: u32) -> Result<u32, LedgerError> {
+        let mut taken = 0;
+        for at in 0..self.lifted.len() {
+            taken += self.take(lane, Shelf::Parked(self.lifted[at]), limit - taken)?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes at most `limit` rows off a shelf, and says how many; rows that ran out of time end instead.
+    fn take(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
         if limit == 0 {
             return Ok(0);
         }
+        let desk = self.desk;
+        let mut own = desk.conn.prepare_cached("UPDATE waiting SET owned = 1, held = 0 WHERE seq = ?1")?;
         let mut taken = 0;
-        let mut own = self.conn.prepare_cached("UPDATE waiting SET owned = 1, held = 0 WHERE seq = ?1")?;
-        for found in self.find_on(shelf, lane.id, limit, now)? {
-            if found.expires_at <= now {
-                self.expire(found.seq, now)?;
+        for found in self.find_on(shelf, lane.id, limit)? {
+            if found.expires_at <= self.now {
+                desk.expire(found.seq, self.now)?;
                 continue;
             }
             own.execute([found.seq])?;
             taken += 1;
-            claimed.rows.push(ClaimedRow {
+            self.claimed.rows.push(ClaimedRow {
                 key: found.key,
                 body: found.body,
                 route: lane.room.route.clone(),
@@ -157,56 +134,73 @@ impl Desk {
     }
 
     /// Read whole before anything is changed: the rows leave the index that is being read.
-    fn find_on(&self, shelf: Shelf, lane: i64, limit: u32, now: Timestamp) -> Result<Vec<Found>, LedgerError> {
+    fn find_on(&self, shelf: Shelf, lane: i64, limit: u32) -> Result<Vec<Found>, LedgerError> {
+        let conn = &self.desk.conn;
         match shelf {
-            Shelf::Timed => {
-                let mut find = self.conn.prepare_cached(TIMED)?;
-                collect(find.query(params![lane, now.as_millis(), limit])?)
-            }
-            Shelf::Fresh => collect(self.conn.prepare_cached(FRESH)?.query(params![lane, limit])?),
-            Shelf::Parked(hold) => collect(self.conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?),
+            Shelf::Timed => collect(conn.prepare_cached(TIMED)?.query(params![lane, self.now.as_millis(), limit])?),
+            Shelf::Fresh => collect(conn.prepare_cached(FRESH)?.query(params![lane, limit])?),
+            Shelf::Parked(hold) => collect(conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?),
         }
     }
 
-    /// Ends a job that ran out of time.
-    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<(), LedgerError> {
-        self.end(&self.find_row(seq)?, &End::ours(State::Expired, Reason::TooLate, now))
-    }
-
-    fn has_timed(&self, lane: i64, now: Timestamp) -> Result<bool, LedgerError> {
+    fn has_timed(&self, lane: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT 1 FROM waiting
             WHERE lane = ?1 AND class = 0 AND due_at <= ?2 AND owned = 0 AND held = 0 LIMIT 1";
-        Ok(self.conn.prepare_cached(sql)?.exists(params![lane, now.as_millis()])?)
+        Ok(self.desk.conn.prepare_cached(sql)?.exists([lane, self.now.as_millis()])?)
     }
 
     fn has_fresh(&self, lane: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT 1 FROM waiting WHERE lane = ?1 AND class = 1 AND owned = 0 AND held = 0 LIMIT 1";
-        Ok(self.conn.prepare_cached(sql)?.exists([lane])?)
+        Ok(self.desk.conn.prepare_cached(sql)?.exists([lane])?)
     }
 
-    fn has_let_out(&self, lane: &Lane<'_>, openings: &Openings) -> Result<bool, LedgerError> {
+    fn has_let_out(&self, lane: i64) -> Result<bool, LedgerError> {
         let sql = "SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 AND lane = ?2 LIMIT 1";
-        let mut find = self.conn.prepare_cached(sql)?;
-        for hold in &openings.lifted {
-            if find.exists([hold.0, lane.id])? {
+        let mut find = self.desk.conn.prepare_cached(sql)?;
+        for hold in &self.lifted {
+            if find.exists([hold.0, lane])? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn note_next_due(&self, lane: i64, now: Timestamp, claimed: &mut Claimed) -> Result<(), LedgerError> {
+    fn note_next_due(&mut self, lane: i64) -> Result<(), LedgerError> {
         let due: Option<i64> = self
+            .desk
             .conn
             .prepare_cached(
                 "SELECT due_at FROM waiting
                  WHERE lane = ?1 AND class = 0 AND due_at > ?2 AND owned = 0 AND held = 0 ORDER BY due_at LIMIT 1",
             )?
-            .query_row([lane, now.as_millis()], |row| row.get(0))
+            .query_row([lane, self.now.as_millis()], |row| row.get(0))
             .optional()?;
         let due = due.map(Timestamp::from_millis);
-        claimed.next_due = [claimed.next_due, due].into_iter().flatten().min();
+        self.claimed.next_due = [self.claimed.next_due, due].into_iter().flatten().min();
         Ok(())
+    }
+}
+
+impl Desk {
+    pub(super) fn claim(&self, rooms: &[LaneRoom], now: Timestamp) -> Result<Claimed, LedgerError> {
+        let mut pass = Pass::begin(self, now)?;
+        for room in rooms {
+            // A lane that the file does not know has no rows.
+            let more = match self.lanes.find(&self.conn, &room.route, room.priority)? {
+                Some(id) => pass.fill(&Lane { id, room })?,
+                None => false,
+            };
+            pass.claimed.more.push(more);
+        }
+        for hold in &pass.lifted {
+            self.drop_if_empty(*hold)?;
+        }
+        Ok(pass.claimed)
+    }
+
+    /// Ends a job that ran out of time.
+    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<(), LedgerError> {
+        self.end(&self.find_row(seq)?, &End::ours(State::Expired, Reason::TooLate, now))
     }
 
     pub(super) fn give_back(&self, keys: &[JobKey]) -> Result<(), LedgerError> {

@@ -200,3 +200,72 @@ impl From<rusqlite::Error> for LedgerError {
         if is_damaged { Self::Damaged(error.to_string()) } else { Self::Unreachable(error.to_string()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::ledger::Dead;
+
+    fn body(text: &str) -> Dead {
+        let (reason, field, origin) = (String::new(), String::new(), String::new());
+        Dead { body: text.into(), reason, field, origin, at: Timestamp::default() }
+    }
+
+    /// Bodies that are there, and the count that is kept of them.
+    async fn bodies(ledger: &SqliteLedger) -> (Vec<Vec<u8>>, u64) {
+        let rows = ledger.dead_list(0, 100).await.expect("listed");
+        (rows.into_iter().map(|row| row.dead.body).collect(), ledger.census().await.expect("counted").dead)
+    }
+
+    #[tokio::test]
+    async fn an_errand_that_fails_leaves_its_neighbours_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.db");
+        let ledger = SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened");
+        let bury = |text: &'static str, fails: bool| {
+            ledger.write(1, move |desk| {
+                desk.bury(&[body(text)])?;
+                if fails { Err(LedgerError::Damaged(text.to_owned())) } else { Ok(()) }
+            })
+        };
+        // One future is polled after the other: they stand in line together, and most share a commit.
+        let (first, second, third, fourth) =
+            tokio::join!(bury("first", true), bury("second", false), bury("third", true), bury("fourth", false));
+        assert!(matches!(first, Err(LedgerError::Damaged(text)) if text == "first"));
+        assert!(matches!(third, Err(LedgerError::Damaged(text)) if text == "third"));
+        assert!(second.is_ok() && fourth.is_ok());
+        assert_eq!(bodies(&ledger).await, (vec![b"second".to_vec(), b"fourth".to_vec()], 2));
+    }
+
+    #[tokio::test]
+    async fn errands_in_line_share_a_commit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.db");
+        let ledger = SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened");
+        let (enter, entered) = std::sync::mpsc::channel::<()>();
+        // Keeps the writer busy until the others stand in line behind it.
+        let first = ledger.write(1, move |_| Ok(entered.recv().is_ok()));
+        let second = ledger.write(1, |desk| desk.bury(&[body("second")]));
+        let third = ledger.write(1, |desk| {
+            // Not committed yet, and yet to be seen: it is the same transaction.
+            Ok((desk.conn.is_autocommit(), crate::ledger::sqlite::morgue::list(&desk.conn, 0, 9)?.len()))
+        });
+        let waiting = async { enter.send(()).expect("the writer waits") };
+        let (_, _, seen, ()) = tokio::join!(first, second, third, waiting);
+        assert_eq!(seen.expect("read"), (false, 1));
+    }
+
+    #[tokio::test]
+    async fn who_goes_last_waits_for_what_was_asked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.db");
+        let ledger = SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened");
+        let asked = ledger.write(1, |desk| desk.bury(&[body("asked")]));
+        // Dropped while it is under way: it is done all the same.
+        assert!(futures_util::future::poll_immediate(asked).await.is_none());
+        drop(ledger);
+        let ledger = SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened");
+        assert_eq!(bodies(&ledger).await.0, [b"asked".to_vec()]);
+    }
+}

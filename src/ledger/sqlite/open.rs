@@ -51,13 +51,16 @@ pub(super) fn reader(path: &Path) -> Result<Connection, LedgerError> {
 
 fn connect(path: &Path) -> Result<Connection, LedgerError> {
     let mut conn = Connection::open(path)?;
-    conn.busy_handler(Some(|pauses| {
-        std::thread::sleep(BUSY_PAUSE);
-        pauses < BUSY_PAUSES
-    }))?;
+    conn.busy_handler(Some(pause_for_others))?;
     conn.pragma_update(None, "mmap_size", 0)?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(conn)
+}
+
+#[expect(clippy::disallowed_methods, reason = "SQLite's lock has no notification; a thread of its own waits here")]
+fn pause_for_others(pauses: i32) -> bool {
+    std::thread::sleep(BUSY_PAUSE);
+    pauses < BUSY_PAUSES
 }
 
 /// The schema that this binary brings.

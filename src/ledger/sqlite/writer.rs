@@ -128,7 +128,7 @@ impl Writer {
         }
         if let Some(bell) = self.bell.as_ref().filter(|_| committed.is_ok()) {
             bell.ring();
-            std::thread::sleep(STAND_BACK);
+            stand_back();
         }
     }
 
@@ -164,6 +164,12 @@ impl Writer {
             signal.holds += u64::from(holds);
         });
     }
+}
+
+/// SQLite's write lock has no queue: who takes it again at once takes it from those who poll for it.
+#[expect(clippy::disallowed_methods, reason = "SQLite's lock has no notification; a thread of its own waits here")]
+fn stand_back() {
+    std::thread::sleep(STAND_BACK);
 }
 
 /// Takes the write lock; waits for other processes as long as the connection's busy handler does.
