@@ -11,7 +11,7 @@ use crate::clock;
 use crate::hold::{Hold, Scope};
 use crate::job::JobKey;
 use crate::ledger::{Census, Ledger, LedgerError};
-use crate::outcome::State;
+use crate::outcome::{Reason, State};
 use crate::sim::{Entry, Oracle};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -44,6 +44,7 @@ struct Track {
     recent: VecDeque<u64>,
     accepted: u64,
     history: Vec<f64>,
+    was_rested: bool,
 }
 
 /// The job of a request, as its callback data says: what stands before the attempt.
@@ -97,6 +98,9 @@ impl Observer {
     pub async fn ask(&mut self) -> Result<(), LedgerError> {
         self.census = self.ledger.census().await?;
         self.holds = self.ledger.holds().await?;
+        for (track, player) in self.tracks.iter_mut().zip(CAST) {
+            track.was_rested |= rests(&self.holds, player.id).is_some_and(|hold| hold.reason == Reason::Failing);
+        }
         Ok(())
     }
 
@@ -144,6 +148,11 @@ impl Observer {
         self.tracks.iter().map(|track| track.history.clone()).collect()
     }
 
+    /// Which numbers were rested for failing.
+    pub fn rested(&self) -> Vec<bool> {
+        self.tracks.iter().map(|track| track.was_rested).collect()
+    }
+
     /// What there is to see now.
     pub fn glimpse(&self, book: &Book, phase: Phase) -> Glimpse {
         let total = book.count(Kind::Campaign);
@@ -177,8 +186,12 @@ impl Observer {
 
     fn rest_of(&self, number: &str) -> Option<Duration> {
         let now = clock::now().wall;
-        let held = self.holds.iter().find(|hold| hold.cover.scope == Scope::Number && hold.cover.subject == number)?;
-        let until = held.until?;
+        let until = rests(&self.holds, number)?.until?;
         (until > now).then(|| until.since(now))
     }
+}
+
+/// The hold over a number, if any.
+fn rests<'a>(holds: &'a [Hold], number: &str) -> Option<&'a Hold> {
+    holds.iter().find(|hold| hold.cover.scope == Scope::Number && hold.cover.subject == number)
 }
