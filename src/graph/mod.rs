@@ -12,7 +12,7 @@ mod dial;
 pub mod endpoint;
 pub mod message;
 mod pool;
-
+pub mod reads;
 pub mod rule;
 #[cfg(test)]
 pub(crate) mod samples;

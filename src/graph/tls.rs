@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::SetupError;
@@ -26,6 +26,16 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, Setu
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// TLS that never agrees with anybody: for a client that must have some, and a server that has none.
+pub(super) fn trusting_nobody() -> Result<ClientConfig, SetupError> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(SetupError::Trust)?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
     Ok(config)
 }
 

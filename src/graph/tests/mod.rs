@@ -1,6 +1,7 @@
 //! The send path over real sockets: small servers with a script, and what the client makes of them.
 
 mod outcomes;
+mod reads;
 mod ready;
 mod server;
 mod tls;
