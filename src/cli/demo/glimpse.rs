@@ -118,7 +118,7 @@ fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let mut rows = vec![vec![
         faint("NUMBER"),
         faint("QUALITY"),
-        faint("RATE OF ITS LIMIT"),
+        faint("RATE OF LIMIT"),
         faint(""),
         faint("TAKEN"),
         faint("NOW"),
@@ -133,7 +133,7 @@ fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
             Line::plain(number.display),
             Line::of(quality_ink(number.quality), number.quality.word()),
             Line::of(ink, filled).with(Ink::Faint, blank),
-            Line::of(Ink::Strong, format!("{}", number.rate)).with(Ink::Faint, format!("/{} s", number.limit)),
+            Line::of(Ink::Strong, format!("{}/s", number.rate)).with(Ink::Faint, format!(" of {:>2}", number.limit)),
             Line::plain(Count(number.accepted).to_string()),
             state(number).padded(12),
             Line::of(Ink::Accent, shown),
@@ -155,11 +155,11 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     passwords = match (glimpse.passwords.last, glimpse.passwords.spread) {
         (Some(last), Some(spread)) => passwords
             .with(Ink::Plain, format!("{} at Meta", Count(spread.count as u64)))
-            .with(Ink::Faint, ", the last in ")
+            .with(Ink::Faint, " · last ")
             .with(Ink::Accent, brief(last))
-            .with(Ink::Faint, ", half in ")
+            .with(Ink::Faint, " · half in ")
             .with(Ink::Accent, brief(spread.median))
-            .with(Ink::Faint, ", all in ")
+            .with(Ink::Faint, " · all in ")
             .with(Ink::Accent, brief(spread.longest)),
         (None, _) | (_, None) => passwords.with(Ink::Faint, "none yet"),
     };
@@ -172,11 +172,11 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let trouble = trouble
         .then(one(Ink::Plain, glimpse.refused, "refused"))
         .then(dot())
-        .then(one(Ink::Warn, glimpse.waiting, "wait to go again"))
+        .then(one(Ink::Warn, glimpse.waiting, "will go again"))
         .then(dot())
         .then(one(Ink::Warn, glimpse.unknown, "unknown"))
         .then(dot())
-        .then(one(Ink::Plain, glimpse.failed, "over"));
+        .then(one(Ink::Plain, glimpse.failed, "ended unsent"));
     vec![passwords.clipped(width), trouble.clipped(width)]
 }
 

@@ -32,6 +32,8 @@ pub fn columns(sides: &[Side], rows: &[Vec<Line>], width: usize) -> Vec<Line> {
             let mut line = Line::new();
             for (place, cell) in row.iter().enumerate() {
                 let cell = match sides[place] {
+                    // Blanks at the end would be cut like words.
+                    Side::Left if place + 1 == row.len() => cell.clone(),
                     Side::Left => cell.clone().padded(widths[place]),
                     Side::Right => cell.clone().pushed(widths[place]),
                 };

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::grid::{Side, columns, indented};
 use super::stage::CAST;
-use super::summary::quality_ink;
 use super::text::{Ink, Line, wrapped};
 use crate::cli::wording::Count;
 
@@ -26,17 +25,6 @@ pub fn lines(messages: u32, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new(), Line::of(Ink::Strong, "Tidegate").with(Ink::Faint, " · demo"), Line::new()];
     lines.extend(wrapped(Ink::Plain, &words, width));
     lines.push(Line::new());
-    let mut numbers = Line::plain("");
-    for (place, player) in CAST.iter().enumerate() {
-        let gap = if place == 0 { "" } else { "   " };
-        numbers = numbers
-            .with(Ink::Plain, format!("{gap}{} ", player.display))
-            .with(quality_ink(player.quality), player.quality.word())
-            .with(Ink::Faint, format!(" {}/s", player.limit));
-    }
-    if numbers.width() <= width {
-        lines.push(numbers);
-    }
     let takes = format!("It takes about {takes} seconds and leaves nothing behind. Ctrl-C stops it.");
     lines.extend(wrapped(Ink::Faint, &takes, width));
     lines.push(Line::new());
@@ -51,7 +39,7 @@ pub fn next(kept: Option<&Path>, width: usize) -> Vec<Line> {
             let set = format!("tidegate --set data_dir={}", folder.display());
             vec![
                 (format!("{set} jobs list --state failed"), "the jobs that did not go out"),
-                (format!("{set} show spring-sale-00014"), "why one of them did not"),
+                (format!("{set} show spring-sale-00014"), "all that is known of one of them"),
             ]
         }
         None => vec![("tidegate demo --keep DIR".to_owned(), "the same, and the ledger stays to be looked at")],

@@ -113,10 +113,10 @@ impl Play {
     }
 
     async fn hand_in_campaign(&mut self, messages: u32) -> anyhow::Result<()> {
-        let campaign: Vec<Value> = (0..messages).map(bodies::campaign).collect();
+        let campaign: Vec<Value> = (0..messages - FLASH).map(bodies::campaign).collect();
         self.desk.hand_in(Kind::Campaign, &campaign, 0).await?;
-        self.desk.hand_in(Kind::Campaign, &campaign[..TWICE.min(campaign.len())], 0).await?;
-        let flash: Vec<Value> = (0..FLASH).map(|place| bodies::flash(place, messages + place)).collect();
+        self.desk.hand_in(Kind::Campaign, &campaign[..TWICE], 0).await?;
+        let flash: Vec<Value> = (0..FLASH).map(|place| bodies::flash(place, messages - FLASH + place)).collect();
         self.desk.hand_in(Kind::Campaign, &flash, 0).await?;
         self.desk.hand_in(Kind::Notice, &[bodies::too_long()], 0).await
     }
@@ -138,7 +138,11 @@ impl Play {
                 () = signals.next() => return Ok(Watched::UntilStopped),
                 () = sleep_until(next_login), if phase == Phase::Sending => {
                     next_login += LOGIN.mul_f64(self.rng.random_range(0.5..1.5));
-                    self.log_in(total - observer.campaign_done(total)).await?;
+                    let done = observer.campaign_done(total);
+                    // A worker's first second passes in silence, since another may have sent just before it.
+                    if done > 0 {
+                        self.log_in(total - done).await?;
+                    }
                 }
                 _ = frames.tick() => {
                     observer.look(&self.desk.book);

@@ -45,8 +45,8 @@ pub mod template {
 /// What befalls messages of the campaign, by their recipients' last digits, so that a seed fixes who meets what. The
 /// passing trouble ends early enough for retries to be done when the campaign is.
 const TROUBLE: [&str; 8] = [
-    "recipient_suffix=5550107,probability=0.6,until=22,code=131000",
-    "recipient_suffix=5550157,probability=0.6,until=22,code=131016",
+    "recipient_suffix=5550107,probability=0.5,until=22,code=131000",
+    "recipient_suffix=5550157,probability=0.5,until=22,code=131016",
     "recipient_suffix=5550181,probability=0.4,until=22,http=503",
     "recipient_suffix=5550113,code=131026",
     "recipient_suffix=35550142,code=131050",

@@ -13,15 +13,22 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     for (state, causes) in &reckoning.outcomes {
         for (place, cause) in causes.iter().enumerate() {
             let name = if place == 0 { state.as_str() } else { "" };
-            rows.push(vec![
-                Line::of(ink(*state), name),
-                Line::of(Ink::Strong, Count(cause.count).to_string()),
-                why(*state, cause),
-            ]);
+            rows.push((name, *state, cause));
         }
     }
-    Some(Section { title: "Outcomes", lines: columns(&[Side::Left, Side::Right, Side::Left], &rows, width) })
+    let room = width.saturating_sub(BESIDE_WHY);
+    let cells: Vec<Vec<Line>> = rows
+        .into_iter()
+        .map(|(name, state, cause)| {
+            let count = Line::of(Ink::Strong, Count(cause.count).to_string());
+            vec![Line::of(ink(state), name), count, why(state, cause, room)]
+        })
+        .collect();
+    Some(Section { title: "Outcomes", lines: columns(&[Side::Left, Side::Right, Side::Left], &cells, width) })
 }
+
+/// Columns of a state, a count and the blanks between.
+const BESIDE_WHY: usize = 10 + 2 + 6 + 2;
 
 const fn ink(state: State) -> Ink {
     match state {
@@ -32,44 +39,27 @@ const fn ink(state: State) -> Ink {
     }
 }
 
-fn why(state: State, cause: &Cause) -> Line {
-    let Some(reason) = cause.reason else {
-        return Line::of(Ink::Faint, said_of(state));
-    };
-    let words = Line::plain(words(reason));
-    match (meaning(cause.code), state) {
-        (Some(meaning), _) => words.with(Ink::Faint, format!(": {meaning}")),
-        (None, State::Unresolved) => words.with(Ink::Faint, ": nobody could say whether it was sent"),
-        (None, _) => words,
+fn why(state: State, cause: &Cause, room: usize) -> Line {
+    match (state, cause.reason) {
+        (State::Accepted, _) => Line::of(Ink::Faint, "Meta took them"),
+        (State::Queued, _) => Line::of(Ink::Faint, "still in line"),
+        (State::Expired, _) => Line::plain("too late").with(Ink::Faint, ": worth nothing any more when their turn came"),
+        (State::Unresolved, _) => Line::plain("nobody could say whether they were sent"),
+        (_, Some(reason)) => reason_with_code(reason, cause.code, room),
+        (_, None) => Line::new(),
     }
 }
 
-const fn said_of(state: State) -> &'static str {
-    match state {
-        State::Accepted => "Meta took them",
-        State::Queued => "still in line",
-        State::Sent
-        | State::Delivered
-        | State::Read
-        | State::Waiting
-        | State::Sending
-        | State::Unknown
-        | State::Failed
-        | State::Expired
-        | State::Cancelled
-        | State::Suppressed
-        | State::Unresolved => "",
-    }
+/// A reason with Meta's code and what the code means, as far as there is room.
+pub fn reason_with_code(reason: Reason, code: Option<u32>, room: usize) -> Line {
+    let Some(code) = code else { return Line::plain(words(reason)) };
+    let short = Line::plain(words(reason)).with(Ink::Faint, format!(", Meta's {code}"));
+    let Some(row) = codes::lookup(Path::Messages, code, None) else { return short };
+    let long = short.clone().with(Ink::Faint, format!(": {}", row.meaning));
+    if long.width() <= room { long } else { short }
 }
 
 /// A reason as words.
 pub fn words(reason: Reason) -> String {
     reason.as_str().replace('_', " ")
-}
-
-/// What Meta's code says.
-pub fn meaning(code: Option<u32>) -> Option<String> {
-    let code = code?;
-    let row = codes::lookup(Path::Messages, code, None);
-    Some(row.map_or_else(|| format!("Meta's {code}"), |row| format!("Meta's {code}, {}", row.meaning)))
 }

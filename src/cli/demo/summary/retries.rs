@@ -4,8 +4,11 @@ use super::super::grid::{Side, table};
 use super::super::reckoning::Reckoning;
 use super::super::text::{Ink, Line};
 use super::Section;
-use super::outcomes::{meaning, words};
+use super::outcomes::reason_with_code;
 use crate::cli::wording::Count;
+
+/// Columns of the counts and the blanks between.
+const BESIDE_WHY: usize = 5 + 2 + 4 + 2 + 12 + 2;
 
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     if reckoning.retries.is_empty() {
@@ -18,15 +21,11 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
         .iter()
         .map(|retry| {
             let ink = if retry.came_through == retry.jobs { Ink::Good } else { Ink::Warn };
-            let why = Line::plain(words(retry.reason));
             vec![
                 Line::plain(Count(retry.times).to_string()),
                 Line::plain(Count(retry.jobs).to_string()),
                 Line::of(ink, Count(retry.came_through).to_string()),
-                match meaning(retry.code) {
-                    Some(meaning) => why.with(Ink::Faint, format!(": {meaning}")),
-                    None => why,
-                },
+                reason_with_code(retry.reason, retry.code, width.saturating_sub(BESIDE_WHY)),
             ]
         })
         .collect();

@@ -14,9 +14,13 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let mut lines =
         vec![Line::of(Ink::Faint, "What became of ").with(Ink::Accent, story.id.clone()).with(Ink::Faint, ":").clipped(width)];
     let rows: Vec<Vec<Line>> =
-        story.steps.iter().map(|step| vec![Line::of(Ink::Faint, brief(step.after)), told(step)]).collect();
+        story.steps.iter().map(|step| vec![Line::of(Ink::Faint, after(step)), told(step)]).collect();
     lines.extend(columns(&[Side::Right, Side::Left], &rows, width));
     Some(Section { title: "One unlucky message", lines })
+}
+
+fn after(step: &Step) -> String {
+    if step.after.is_zero() { "at once".to_owned() } else { format!("+ {}", brief(step.after)) }
 }
 
 fn told(step: &Step) -> Line {
