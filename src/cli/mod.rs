@@ -10,6 +10,7 @@ mod completions;
 mod config;
 mod context;
 mod dead;
+mod demo;
 mod exit;
 mod holds;
 mod job_name;
@@ -64,6 +65,8 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// See it work: three numbers, a campaign, one-time passwords, some trouble; Meta is simulated
+    Demo(demo::Demo),
     /// Run a worker: receive jobs, send them, settle them
     Run(run::Run),
     /// Put one job in line, or a file of many
@@ -106,6 +109,7 @@ impl Cli {
         let context = Context::new(self.global);
         let done = match self.command {
             Command::Run(command) => command.run(&context).await,
+            Command::Demo(command) => command.run(&context).await,
             Command::Send(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::Cancel(command) => command.run(&context).await,
