@@ -174,6 +174,11 @@ impl Number {
         self.holds_lease(now) && self.standing.may_send && !matches!(self.blocked, Blocked::Until(_))
     }
 
+    /// Whether a hold stops it as a whole.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self.blocked, Blocked::Until(_))
+    }
+
     /// Whether a send may still start under its lease.
     pub fn holds_lease(&self, now: Mono) -> bool {
         self.tenure.is_some_and(|tenure| now < tenure.until)
@@ -250,7 +255,8 @@ impl Number {
     pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
         let mut overdue = Vec::new();
         for lane in &mut self.ready {
-            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) = lane.drain(..).partition(|ready| ready.start_by <= now);
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) =
+                lane.drain(..).partition(|ready| ready.start_by <= now);
             *lane = kept;
             overdue.extend(late);
         }

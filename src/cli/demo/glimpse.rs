@@ -182,8 +182,7 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
 
 /// One line for a pipe or a file.
 pub fn told(glimpse: &Glimpse) -> String {
-    let rates: Vec<String> =
-        glimpse.numbers.iter().map(|number| format!("{}/{}", number.rate, number.limit)).collect();
+    let rates: Vec<String> = glimpse.numbers.iter().map(|number| format!("{}/{}", number.rate, number.limit)).collect();
     let passwords = match glimpse.passwords.spread {
         Some(spread) => format!("{} one-time passwords, half in {}", spread.count, brief(spread.median)),
         None => "no one-time password yet".to_owned(),

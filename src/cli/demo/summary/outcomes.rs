@@ -43,7 +43,9 @@ fn why(state: State, cause: &Cause, room: usize) -> Line {
     match (state, cause.reason) {
         (State::Accepted, _) => Line::of(Ink::Faint, "Meta took them"),
         (State::Queued, _) => Line::of(Ink::Faint, "still in line"),
-        (State::Expired, _) => Line::plain("too late").with(Ink::Faint, ": worth nothing any more when their turn came"),
+        (State::Expired, _) => {
+            Line::plain("too late").with(Ink::Faint, ": worth nothing any more when their turn came")
+        }
         (State::Unresolved, _) => Line::plain("nobody could say whether they were sent"),
         (_, Some(reason)) => reason_with_code(reason, cause.code, room),
         (_, None) => Line::new(),
