@@ -27,11 +27,10 @@ test: test-rust ## Run every test
 # nextest runs each test in its own process and names the slow ones; plain `cargo test` runs the same tests.
 test-rust:
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	  set -x; $(CARGO) nextest run --locked --all-targets; \
+	  set -ex; $(CARGO) test --locked --doc; $(CARGO) nextest run --locked; \
 	else \
-	  set -x; $(CARGO) test --locked --all-targets; \
+	  set -x; $(CARGO) test --locked; \
 	fi
-	$(CARGO) test --locked --doc
 
 check: fmt-check clippy doc deny typos ## Check format, lints, docs, dependencies and spelling, as CI does
 

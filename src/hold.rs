@@ -174,7 +174,7 @@ pub enum Passage<'a> {
 /// All holds that a worker must know without asking.
 #[derive(Clone, Debug, Default)]
 pub struct HoldSet {
-    by_subject: HashMap<(Scope, String), Vec<Hold>>,
+    by_scope: HashMap<Scope, HashMap<String, Vec<Hold>>>,
 }
 
 impl HoldSet {
@@ -182,11 +182,11 @@ impl HoldSet {
     pub fn new(holds: impl IntoIterator<Item = Hold>) -> Self {
         let mut set = Self::default();
         for hold in holds.into_iter().filter(|hold| hold.cover.scope != Scope::Recipient) {
-            let place = (hold.cover.scope, hold.cover.subject.clone());
-            set.by_subject.entry(place).or_default().push(hold);
+            let subjects = set.by_scope.entry(hold.cover.scope).or_default();
+            subjects.entry(hold.cover.subject.clone()).or_default().push(hold);
         }
         // Worker and ledger must name the same hold, in whatever order they read them.
-        for holds in set.by_subject.values_mut() {
+        for holds in set.by_scope.values_mut().flat_map(HashMap::values_mut) {
             holds.sort_by_key(|hold| hold.id);
         }
         set
@@ -194,12 +194,12 @@ impl HoldSet {
 
     /// Whether nothing at all is held.
     pub fn is_empty(&self) -> bool {
-        self.by_subject.is_empty()
+        self.by_scope.is_empty()
     }
 
     /// Every hold, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.by_subject.values().flatten()
+        self.by_scope.values().flat_map(HashMap::values).flatten()
     }
 
     /// What stands in the way of this job by this number; a hold that blocks comes before one that may be tried.
@@ -209,8 +209,7 @@ impl HoldSet {
             return answer;
         }
         for scope in Scope::ALL {
-            let place = (*scope, facts.subject(*scope).to_owned());
-            for hold in self.by_subject.get(&place).into_iter().flatten() {
+            for hold in self.over(*scope, facts) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
                     Passage::Probe(hold) => answer = Passage::Probe(hold),
@@ -219,6 +218,30 @@ impl HoldSet {
             }
         }
         answer
+    }
+
+    /// The hold that this job may not pass, if it may try one of those whose time is over. What ends a job comes
+    /// before what makes it wait: it need not wait first.
+    pub fn obstacle(&self, facts: &Facts<'_>, now: Timestamp, tries: Option<HoldId>) -> Option<&Hold> {
+        let mut first = None;
+        for hold in Scope::ALL.iter().flat_map(|scope| self.over(*scope, facts)) {
+            let is_in_the_way = match hold.stands(facts, now) {
+                Passage::Free => false,
+                Passage::Probe(hold) => tries != Some(hold.id),
+                Passage::Blocked(_) => true,
+            };
+            match (is_in_the_way, hold.effect) {
+                (false, _) => {}
+                (true, Effect::End) => return Some(hold),
+                (true, Effect::Wait) => first = first.or(Some(hold)),
+            }
+        }
+        first
+    }
+
+    fn over(&self, scope: Scope, facts: &Facts<'_>) -> impl Iterator<Item = &Hold> + use<'_> {
+        let subjects = self.by_scope.get(&scope);
+        subjects.and_then(|subjects| subjects.get(facts.subject(scope))).into_iter().flatten()
     }
 
     /// What stands in the way of a number whatever the job: holds of one template, campaign, category or country
@@ -230,9 +253,7 @@ impl HoldSet {
             return answer;
         }
         for scope in WHOLE {
-            let place = (scope, facts.subject(scope).to_owned());
-            let holds = self.by_subject.get(&place).into_iter().flatten();
-            for hold in holds.filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
+            for hold in self.over(scope, facts).filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
                     Passage::Probe(hold) => answer = Passage::Probe(hold),
@@ -260,6 +281,99 @@ impl Hold {
             (Some(until), true) if until <= now => Passage::Probe(self),
             (Some(until), false) if until <= now => Passage::Free,
             _ => Passage::Blocked(self),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_000);
+
+    fn hold(id: i64, cover: Cover) -> Hold {
+        let (effect, reason) = (Effect::Wait, Reason::Operator);
+        let (who, since, until) = ("test".to_owned(), Timestamp::default(), None);
+        Hold { id: HoldId(id), cover, effect, reason, who, since, until, probe: false, step: 1 }
+    }
+
+    fn facts() -> Facts<'static> {
+        Facts {
+            credential: "main",
+            portfolio: "portfolio",
+            waba: "waba",
+            number: "7",
+            template: "hello/en_US",
+            recipient: "+447700900123",
+            campaign: "spring",
+            category: Category::Utility,
+        }
+    }
+
+    #[test]
+    fn a_hold_covers_its_subject_its_category_and_its_country_only() {
+        let waba = || Cover::of(Scope::Waba, "waba");
+        for (cover, is_covered) in [
+            (waba(), true),
+            (Cover::of(Scope::Waba, "other"), false),
+            (Cover::of(Scope::Number, "waba"), false),
+            (Cover::of(Scope::Everything, ""), true),
+            (waba().category(Category::Utility), true),
+            (waba().category(Category::Marketing), false),
+            (waba().country("44"), true),
+            (waba().country("33"), false),
+            (waba().country("44").category(Category::Marketing), false),
+        ] {
+            let set = HoldSet::new([hold(1, cover.clone())]);
+            assert_eq!(set.obstacle(&facts(), NOON, None).is_some(), is_covered, "{cover:?}");
+            assert_eq!(matches!(set.passage(&facts(), NOON), Passage::Blocked(_)), is_covered, "{cover:?}");
+        }
+    }
+
+    #[test]
+    fn a_hold_whose_time_is_over_lets_pass_or_wants_to_be_tried() {
+        let ended = Hold { until: Some(NOON), ..hold(1, Cover::of(Scope::Number, "7")) };
+        let tried = Hold { probe: true, ..ended.clone() };
+        assert_eq!(HoldSet::new([ended]).passage(&facts(), NOON), Passage::Free);
+        let set = HoldSet::new([tried.clone()]);
+        assert_eq!(set.passage(&facts(), NOON), Passage::Probe(&tried));
+        assert_eq!(set.passage(&facts(), Timestamp::from_millis(999)), Passage::Blocked(&tried));
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), None);
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(2))), Some(&tried));
+        assert_eq!(set.obstacle(&facts(), Timestamp::from_millis(999), Some(HoldId(1))), Some(&tried));
+    }
+
+    #[test]
+    fn who_tries_one_hold_does_not_pass_another() {
+        let over = |id, cover| Hold { until: Some(NOON), probe: true, ..hold(id, cover) };
+        let number = over(1, Cover::of(Scope::Number, "7"));
+        let template = over(2, Cover::of(Scope::Template, "hello/en_US"));
+        let set = HoldSet::new([number, template.clone()]);
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), Some(&template));
+    }
+
+    #[test]
+    fn what_ends_a_job_comes_before_what_makes_it_wait() {
+        let waits = hold(1, Cover::of(Scope::Everything, ""));
+        let ends = Hold { effect: Effect::End, ..hold(2, Cover::of(Scope::Campaign, "spring")) };
+        let set = HoldSet::new([waits, ends.clone()]);
+        assert_eq!(set.obstacle(&facts(), NOON, None), Some(&ends));
+    }
+
+    #[test]
+    fn holds_of_recipients_are_looked_up_elsewhere() {
+        assert!(HoldSet::new([hold(1, Cover::of(Scope::Recipient, "+447700900123"))]).is_empty());
+    }
+
+    #[test]
+    fn a_number_is_blocked_as_a_whole_only_by_what_blocks_all_its_jobs() {
+        for (cover, is_blocked) in [
+            (Cover::of(Scope::Number, "7"), true),
+            (Cover::of(Scope::Number, "7").country("44"), false),
+            (Cover::of(Scope::Campaign, "spring"), false),
+        ] {
+            let set = HoldSet::new([hold(1, cover.clone())]);
+            assert_eq!(matches!(set.whole_passage(&facts(), NOON), Passage::Blocked(_)), is_blocked, "{cover:?}");
         }
     }
 }

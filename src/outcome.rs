@@ -192,6 +192,8 @@ words! {
         FlowThrottled = "flow_throttled",
         /// Not a message this worker sends.
         GroupUnsupported = "group_unsupported",
+        /// Meta's code belongs to another operation than sending to one person.
+        NotForSending = "not_for_sending",
         /// A code that our table does not have.
         Unlisted = "unlisted",
         // The way to Meta.

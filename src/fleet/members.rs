@@ -1,10 +1,14 @@
 //! The numbers that may send, as the configuration and Meta's account list them: whose they are, where they belong.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{Config, NumberConfig, SecretSource};
 use crate::job::{NumberId, PoolName};
+use crate::ledger::Account;
+use crate::worker::Recruit;
+use crate::worker::number::Standing;
 use crate::worker::pacer::Limit;
 
 use super::Directory;
@@ -108,6 +112,25 @@ pub fn discovered(config: &Config, id: NumberId, display: String) -> Option<Memb
         token,
         rate: None,
     })
+}
+
+/// The members as a worker is set up with them. A number without a configured rate waits until its fields are read.
+pub fn recruits(config: &Config, members: Vec<Member>) -> Vec<Recruit> {
+    let header = &config.cloud_api.auth_header;
+    let recruit = |member: Member| Recruit {
+        account: Arc::new(Account {
+            credential: member.credential.clone(),
+            waba: member.waba.clone(),
+            portfolio: String::new(),
+        }),
+        limit: member.rate.unwrap_or_else(|| limit_of_level("", false)),
+        credential: super::refresh::credential(header, &member.token),
+        standing: Standing { may_send: member.rate.is_some(), weight: config.quality.unknown },
+        id: member.id,
+        display: member.display,
+        pool: member.pool,
+    };
+    members.into_iter().map(recruit).collect()
 }
 
 /// Meta's documented levels (`cloud-api`, throughput): 80 a second, 1,000 when upgraded, 20 beside the business app.

@@ -140,6 +140,9 @@ impl Metrics {
         self.numbers.bind(display, pool)
     }
 
+    /// What [`Metrics::render`] writes, as an HTTP header says it.
+    pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
     /// Everything, in Prometheus' text format.
     pub fn render(&self) -> String {
         self.process.look();

@@ -1,11 +1,12 @@
 //! What each answer changes in the worker's state.
 
-use std::time::Duration;
 
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldSet;
 use crate::job::Job;
 use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, Lease, LedgerError, Routed, Settled, Settlement};
+
+use crate::outcome::Outcome;
 
 use super::attempt::{self, Finished};
 use super::event::{Answered, Event};
@@ -18,11 +19,13 @@ use super::shell::{LEDGER_PAUSE, Worker};
 
 /// How much one batch moves the measured time of an admission.
 const ADMISSION_STEP: u32 = 8;
+/// How much one answer moves the measured time of an answer.
+const ANSWER_STEP: u32 = 64;
 
 impl Worker {
     pub(super) fn take(&mut self, event: Event) {
         match event {
-            Event::Claimed(wanted, answer) => self.claimed(&wanted, answer),
+            Event::Claimed(wanted, asked, answer) => self.claimed(&wanted, asked, answer),
             Event::Admitted(choices, asked, answer) => self.admitted(choices, asked, answer),
             Event::Answered(answered) => self.answered(*answered),
             Event::Settled(batch, asked, answer) => self.settled(batch, asked, answer),
@@ -36,7 +39,7 @@ impl Worker {
         }
     }
 
-    fn claimed(&mut self, wanted: &Wanted, answer: Result<Claimed, LedgerError>) {
+    fn claimed(&mut self, wanted: &Wanted, asked: Mono, answer: Result<Claimed, LedgerError>) {
         self.claiming = false;
         let claimed = match answer {
             Ok(claimed) => claimed,
@@ -46,7 +49,8 @@ impl Worker {
             }
         };
         self.intake.learn(&mut self.core.scheduler, wanted, &claimed);
-        self.telling.claimed(&claimed);
+        let now = clock::now();
+        self.telling.claimed(&claimed, now.mono.since(asked), now.wall);
         let mut homeless = Vec::new();
         for row in claimed.rows {
             let key = row.key;
@@ -77,7 +81,7 @@ impl Worker {
                 return self.ledger_failed(&error);
             }
         };
-        self.telling.admitted(took, choices.len());
+        self.telling.admitted(took);
         self.admission_time = (self.admission_time * (ADMISSION_STEP - 1) + took) / ADMISSION_STEP;
         self.core.scheduler.set_ahead(self.settings.admit_ahead.max(self.admission_time * 2));
         let mut lost = Vec::new();
@@ -108,7 +112,10 @@ impl Worker {
     fn answered(&mut self, answered: Answered) {
         let now = clock::now();
         let Answered { admission, delivery, number, probe, sent_at, outcome } = answered;
-        self.telling.answered(&self.ways[number.slot()].metrics, &outcome, now.mono.since(sent_at));
+        let took = now.mono.since(sent_at);
+        self.answer_time = (self.answer_time * (ANSWER_STEP - 1) + took) / ANSWER_STEP;
+        self.telling.answered(&self.ways[number.slot()].metrics, &outcome, took);
+        let refused = matches!(outcome, Outcome::Refused(_));
         let spec = &self.core.scheduler.number(number).spec;
         let finished = Finished { admission, delivery: &delivery, spec, probe, outcome };
         let conclusion = attempt::conclude(finished, &self.settings.policy, &mut self.rng, now);
@@ -120,6 +127,7 @@ impl Worker {
         if settlement.hold.is_none() {
             settlement.hold = self.rest(number, &conclusion.verdict, now);
         }
+        self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
         self.settle(settlement, now);
     }
 
@@ -137,14 +145,16 @@ impl Worker {
                 self.core.stop_covered(&order.cover, now);
             }
         }
-        self.telling.concluded(&settlement);
         self.settlements.push_back(settlement);
     }
 
     fn settled(&mut self, batch: Vec<Settlement>, asked: Mono, answer: Result<Vec<Settled>, LedgerError>) {
         self.settling -= 1;
         match answer {
-            Ok(answers) => self.telling.settled(&batch, &answers, clock::now().mono.since(asked)),
+            Ok(answers) => {
+                let now = clock::now();
+                self.telling.settled(&answers, now.mono.since(asked), now.wall);
+            },
             Err(error) => {
                 for settlement in batch.into_iter().rev() {
                     self.settlements.push_front(settlement);
@@ -160,7 +170,6 @@ impl Worker {
         match answer {
             Ok(leases) => {
                 leases::apply(&mut self.core, &leases, self.settings.leases, sent, now.mono);
-                self.telling.leased(&leases);
             }
             Err(error) => {
                 self.renew_at = Some(now.mono + LEDGER_PAUSE);

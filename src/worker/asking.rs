@@ -80,7 +80,7 @@ impl Worker {
         self.claiming = true;
         let (ledger, id, rooms) = (self.ledger.clone(), self.id, wanted.rooms.clone());
         self.asked
-            .push(async move { Event::Claimed(wanted, ledger.claim(id, rooms, now.wall).await) }.boxed_local());
+            .push(async move { Event::Claimed(wanted, now.mono, ledger.claim(id, rooms, now.wall).await) }.boxed_local());
     }
 
     /// Commits answers in hand. Nothing else may come before them when the ledger is back after an outage.

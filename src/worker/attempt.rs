@@ -81,6 +81,7 @@ pub fn conclude(finished: Finished<'_>, policy: &Policy, rng: &mut SmallRng, now
     let passed = matches!(outcome, Outcome::Accepted { .. });
     let context = verdict::Context {
         job: delivery.job(),
+        attempt: admission.attempt(),
         tries: admission.tries(),
         number: &spec.id,
         account: &spec.account,

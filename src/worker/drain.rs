@@ -64,7 +64,6 @@ impl Worker {
         if let Err(error) = self.ledger.release_leases(self.id).await {
             tracing::warn!(%error, "leases could not be given up, they run out by themselves: {error}");
         }
-        self.client.close().await;
         Drained::Clean
     }
 }

@@ -13,8 +13,8 @@ use super::scheduler::Choice;
 /// One answer.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// To a claim.
-    Claimed(Wanted, Result<Claimed, LedgerError>),
+    /// To a claim, with when it was asked.
+    Claimed(Wanted, Mono, Result<Claimed, LedgerError>),
     /// To a batch of requests to send, with when it was asked.
     Admitted(Vec<Choice>, Now, Result<Vec<Admitted>, LedgerError>),
     /// To one request to Meta.

@@ -1,11 +1,12 @@
 //! What the fleet's readings change in a running worker.
 
 use crate::clock::Now;
-use crate::config::Secret;
+use crate::graph::{Credential, Endpoint};
 use crate::job::NumberId;
 
 use super::number::Standing;
 use super::pacer::Limit;
+use super::picture::rating;
 use super::shell::Worker;
 
 /// One change.
@@ -19,29 +20,36 @@ pub enum FleetChange {
         standing: Standing,
         /// Its throughput; none leaves it as it is.
         limit: Option<Limit>,
+        /// Its quality in Meta's word.
+        quality: String,
+        /// Its status in Meta's word.
+        status: String,
     },
     /// A credential has a new secret.
     Token {
         /// The credential's name.
         credential: String,
-        /// The secret.
-        token: Secret,
+        /// The header to send with from now on.
+        header: Credential,
     },
 }
 
 impl Worker {
     pub(super) fn apply(&mut self, change: FleetChange, now: Now) {
         match change {
-            FleetChange::Number { id, standing, limit } => {
+            FleetChange::Number { id, standing, limit, quality, status } => {
                 let Some(number) = self.core.scheduler.number_of(&id) else { return };
                 self.core.set_standing(number, standing, now.mono);
+                let way = &mut self.ways[number.slot()];
+                (way.rating, way.status) = (rating(&quality), status);
                 if let Some(limit) = limit {
                     self.core.retune(number, limit, now.mono);
                 }
             }
-            FleetChange::Token { credential, token } => {
+            FleetChange::Token { credential, header } => {
                 for number in self.core.scheduler.with_credential(&credential) {
-                    self.ways[number.slot()].sender.set_token(&token);
+                    let id = self.core.scheduler.number(number).spec.id.clone();
+                    self.ways[number.slot()].endpoint = Endpoint::new(&self.api, &id, &header);
                 }
             }
         }

@@ -106,6 +106,11 @@ impl Lane {
         self.fresh.len()
     }
 
+    /// When the job that goes next was published.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.timed.front().into_iter().chain(self.fresh.front()).map(|delivery| delivery.job().enqueued_at).min()
+    }
+
     /// Whether nothing is in hand.
     pub fn is_empty(&self) -> bool {
         self.timed.is_empty() && self.fresh.is_empty()

@@ -200,6 +200,19 @@ impl Core {
         self.scheduler.refresh(number, now);
     }
 
+    /// Takes off the pad what should have started by now: no connection has come.
+    pub fn overdue(&mut self, now: Mono) -> Vec<(NumberIdx, Ready)> {
+        let mut overdue = Vec::new();
+        for idx in self.scheduler.indices() {
+            let ready = self.scheduler.numbers[idx.slot()].pop_overdue(now);
+            if !ready.is_empty() {
+                overdue.extend(ready.into_iter().map(|ready| (idx, ready)));
+                self.scheduler.refresh(idx, now);
+            }
+        }
+        overdue
+    }
+
     /// Takes all that is admitted and not started off the pad: the worker stops.
     pub fn clear_pad(&mut self) -> Vec<(NumberIdx, Ready)> {
         self.due.clear();

@@ -254,6 +254,17 @@ impl Number {
         !self.ready[priority.index()].is_empty()
     }
 
+    /// Takes out what should have started by now.
+    pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
+        let mut overdue = Vec::new();
+        for lane in &mut self.ready {
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) = lane.drain(..).partition(|ready| ready.start_by <= now);
+            *lane = kept;
+            overdue.extend(late);
+        }
+        overdue
+    }
+
     /// It was taken out and could not go yet: first in line again.
     pub(super) fn unpop_ready(&mut self, ready: Ready) {
         self.ready[ready.delivery.job().priority.index()].push_front(ready);
@@ -266,6 +277,11 @@ impl Number {
             Class::Urgent if others == 0 => 0,
             Class::Urgent => (self.overtaken + stride(priority)).min(turn(others) + stride(priority)),
         };
+    }
+
+    /// The lease under which it sends, if any.
+    pub fn tenure(&self) -> Option<Tenure> {
+        self.tenure
     }
 
     /// The lease, new, renewed or gone. A new owner knows nothing of what the one before sent.

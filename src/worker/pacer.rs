@@ -167,6 +167,21 @@ impl Pacer {
         self.window_free_at(now, ahead).max(spaced)
     }
 
+    /// How many started within the last `span`.
+    pub fn started_within(&self, span: Duration, now: Mono) -> usize {
+        self.starts.iter().rev().take_while(|start| now.since(**start) < span).count()
+    }
+
+    /// How many could start now, one after the other.
+    pub fn free(&self, now: Mono) -> usize {
+        let window = self.window();
+        if self.unknown_before + window > now {
+            return 0;
+        }
+        let within = self.starts.iter().rev().take_while(|start| now.since(**start) < window).count();
+        (self.effective.count.get() as usize).saturating_sub(within)
+    }
+
     /// Another limit from now on. What was sent stays remembered, so there is no burst.
     pub fn retune(&mut self, limit: Limit, now: Mono) {
         if limit == self.limit {

@@ -387,6 +387,18 @@ impl Scheduler {
         (0..u32::try_from(self.numbers.len()).expect("fewer numbers than 2^32")).map(NumberIdx)
     }
 
+    /// How many jobs of a priority are in hand.
+    pub fn in_hand_of(&self, priority: Priority) -> usize {
+        let lanes = self.lanes.iter().filter(|lane| lane.key().priority == priority);
+        lanes.map(|lane| lane.fresh() + lane.timed()).sum()
+    }
+
+    /// The weights of a pool's able numbers together.
+    pub fn pool_weight(&self, pool: PoolIdx, now: Mono) -> f64 {
+        let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
+        numbers.filter(|number| number.is_able(now)).map(Number::weight).sum()
+    }
+
     /// How many other numbers of its pool are able.
     pub fn able_beside(&self, number: NumberIdx, now: Mono) -> usize {
         let pool = &self.pools[self.numbers[number.slot()].spec.pool.slot()];

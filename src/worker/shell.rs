@@ -4,27 +4,34 @@
 //! what comes next, claim where there is room. Everything else happens between turns, as events.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Mono, Now};
-use crate::graph::Sender;
-use crate::ledger::{Ledger, Lease, Settlement, Signal, WorkerId};
-use crate::metrics::NumberMetrics;
+use crate::graph::{ApiBase, Client, Credential, Endpoint};
+use crate::job::{NumberId, PoolName};
+use crate::ledger::{Account, Ledger, Settlement, Signal, WorkerId};
+use crate::metrics::{NumberMetrics, Rating};
 
 use super::Drained;
 use super::attempt::Policy;
 use super::event::Event;
 use super::fleet_change::FleetChange;
-use super::intake::Intake;
+use super::intake::{Caps, Intake};
 use super::launch::Core;
 use super::leases::LeaseTimes;
+use super::number::{NumberSpec, Standing};
+use super::pacer::Limit;
+use super::picture::Easel;
+use super::scheduler::Scheduler;
 use super::telling::Telling;
 
 /// So many events are taken in before the loop turns to what they made possible.
@@ -43,19 +50,61 @@ pub struct Settings {
     pub admit_ahead: Duration,
     /// Room for the network's jitter in a number's window.
     pub pacing_margin: Duration,
+    /// How much is in hand at most.
+    pub caps: Caps,
     /// How long a stop may take.
     pub drain: Duration,
+}
+
+/// The rooms that a worker works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Keeps the record.
+    pub ledger: Ledger,
+    /// Has open connections to Meta.
+    pub client: Client,
+    /// Meta's address.
+    pub api: ApiBase,
+    /// Where the worker tells what happens.
+    pub telling: Telling,
+    /// Where the worker's picture hangs.
+    pub easel: Easel,
+}
+
+/// A number that the worker is set up with.
+#[derive(Debug)]
+pub struct Recruit {
+    /// Meta's id.
+    pub id: NumberId,
+    /// How people know it.
+    pub display: String,
+    /// Its one pool.
+    pub pool: PoolName,
+    /// Whose it is.
+    pub account: Arc<Account>,
+    /// Its throughput.
+    pub limit: Limit,
+    /// The header that it sends with.
+    pub credential: Credential,
+    /// Whether it may send, and its share, before anything was read of it.
+    pub standing: Standing,
 }
 
 /// What belongs to a number outside the core.
 #[derive(Debug)]
 pub(super) struct Way {
     /// How its requests are addressed and signed.
-    pub sender: Sender,
+    pub endpoint: Endpoint,
     /// Its metrics, bound once.
     pub metrics: NumberMetrics,
     /// How often in a row it was rested.
     pub rests: u32,
+    /// What Meta says of its quality.
+    pub rating: Rating,
+    /// What Meta says of its state; empty if not read.
+    pub status: String,
+    /// Whether its lease was held when last looked at.
+    pub leased: bool,
 }
 
 /// A worker: its state, and what it has asked others and not heard back.
@@ -65,7 +114,8 @@ pub struct Worker {
     pub(super) core: Core,
     pub(super) intake: Intake,
     pub(super) ledger: Ledger,
-    pub(super) client: crate::graph::Client,
+    pub(super) client: Client,
+    pub(super) api: ApiBase,
     pub(super) ways: Vec<Way>,
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
@@ -74,16 +124,67 @@ pub struct Worker {
     pub(super) ledger_away_until: Option<Mono>,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
+    pub(super) settling: usize,
     pub(super) reading_holds: bool,
-    pub(super) leases: Vec<Lease>,
+    pub(super) read_holds_again: bool,
     pub(super) renew_at: Option<Mono>,
     pub(super) stopping: bool,
     pub(super) starved: bool,
     pub(super) admission_time: Duration,
+    pub(super) answer_time: Duration,
     pub(super) telling: Telling,
+    pub(super) easel: Easel,
 }
 
 impl Worker {
+    /// A worker that serves these numbers, and has not begun.
+    pub fn new(parts: Parts, settings: Settings, recruits: Vec<Recruit>, now: Now) -> Self {
+        let mut scheduler = Scheduler::new(settings.admit_ahead);
+        scheduler.pool(&PoolName::default_pool());
+        let mut worker = Self {
+            id: WorkerId(uuid::Uuid::now_v7()),
+            settings,
+            core: Core::new(scheduler),
+            intake: Intake::new(settings.caps),
+            ledger: parts.ledger,
+            client: parts.client,
+            api: parts.api,
+            ways: Vec::with_capacity(recruits.len()),
+            rng: SmallRng::from_os_rng(),
+            asked: FuturesUnordered::new(),
+            settlements: VecDeque::new(),
+            ledger_away_until: None,
+            heard: Signal::default(),
+            claiming: false,
+            settling: 0,
+            reading_holds: false,
+            read_holds_again: false,
+            renew_at: None,
+            stopping: false,
+            starved: false,
+            admission_time: Duration::ZERO,
+            answer_time: Duration::ZERO,
+            telling: parts.telling,
+            easel: parts.easel,
+        };
+        for recruit in recruits {
+            worker.recruit(recruit, now);
+        }
+        worker
+    }
+
+    fn recruit(&mut self, recruit: Recruit, now: Now) {
+        let Recruit { id, display, pool, account, limit, credential, standing } = recruit;
+        let metrics = self.telling.metrics.number(&display, pool.as_str());
+        let endpoint = Endpoint::new(&self.api, &id, &credential);
+        let pool = self.core.scheduler.pool(&pool);
+        let spec = NumberSpec { id, display, pool, account, limit };
+        let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
+        self.core.set_standing(number, standing, now.mono);
+        let (rating, status) = (Rating::Unknown, String::new());
+        self.ways.push(Way { endpoint, metrics, rests: 0, rating, status, leased: false });
+    }
+
     /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.
     pub async fn run(mut self, stop: CancellationToken, mut changes: mpsc::Receiver<FleetChange>) -> Drained {
         let mut signals = self.ledger.signals();
@@ -101,7 +202,8 @@ impl Worker {
             }
             let now = clock::now();
             self.turn(now);
-            self.telling.turned(&self.core, now);
+            self.telling.turned(now);
+            self.draw(now);
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;

@@ -2,7 +2,8 @@
 //!
 //! The map is the list under `# Map` in the doc comment of `src/lib.rs`, an entry of one line for each room:
 //! "- `worker` uses `graph`, `ledger`", "- `sim` uses nothing", and, for all that do not use nothing,
-//! "- everyone uses `clock`". Words after the last name may say why. Code under `#[cfg(test)]` is not looked at.
+//! "- everyone uses `clock`". Words after the last name may say why. Code under `#[cfg(test)]` is not looked at,
+//! nor is what stands in files `tests.rs` and folders `tests`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +25,7 @@ struct Source {
     path: String,
     /// As it stands.
     text: String,
-    /// Without comments, without what strings hold, without code under `#[cfg(test)]`.
+    /// Without comments, without what strings hold, without code under `#[cfg(test)]`; empty for a file of tests.
     code: String,
 }
 
@@ -112,7 +113,9 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 impl Source {
     fn new(path: &str, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), code: without_tests(&without_comments(text)) }
+        let is_of_tests = path.split('/').any(|step| step == "tests" || step == "tests.rs");
+        let code = if is_of_tests { String::new() } else { without_tests(&without_comments(text)) };
+        Self { path: path.to_owned(), text: text.to_owned(), code }
     }
 
     /// The room it belongs to; `lib` and `main` are the house.
@@ -408,6 +411,7 @@ use crate::cli;
 fn k() { crate::job::parse() }
 "####;
         assert_eq!(uses("worker/pacer.rs", text), ["job"]);
+        assert!(uses("worker/tests/pacer.rs", text).is_empty() && uses("worker/tests.rs", text).is_empty());
         assert_eq!(lines_of_code(&Source::new("worker/pacer.rs", text).code), 3);
     }
 

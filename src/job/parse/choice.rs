@@ -68,7 +68,8 @@ impl OnUnknown {
 /// A text that names neither a pool nor a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be a pool ([a-z][a-z0-9_-]{{0,63}}), a phone_number_id (1 to 32 digits) or a display number (+ and 8 to 15 digits)"
+    "must be a pool ([a-z][a-z0-9_-]{{0,63}}), a phone_number_id (1 to 32 digits) or a display number \
+     (+ and 8 to 15 digits)"
 )]
 pub struct InvalidFrom;
 

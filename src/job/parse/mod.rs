@@ -12,6 +12,8 @@ use std::fmt;
 
 pub use self::choice::InvalidFrom;
 use self::document::Document;
+#[cfg(test)]
+pub(super) use self::document::FIELDS;
 use super::field::{Field, Grouped, Problem};
 use super::{Digest, Job, JobId, JobKey, Marketing, Message, OnUnknown, PoolName, Priority, Source, message};
 use crate::clock::Timestamp;

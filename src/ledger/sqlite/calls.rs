@@ -1,8 +1,11 @@
 //! Each call as an errand to the writer's or the reader's thread.
+//!
+//! Parameters that begin with `_` are for ledgers that several workers share.
 
 use std::time::Duration;
 
-use super::SqliteLedger;
+use super::enqueue::Entry;
+use super::{SqliteLedger, census, fleet, morgue, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
@@ -13,30 +16,44 @@ use crate::ledger::{
 };
 use crate::outcome::Reason;
 
+/// A command beside a running worker holds the write lock for at most so many rows.
+const BATCH: usize = 200;
+
 impl SqliteLedger {
     pub(in crate::ledger) async fn enqueue(
         &self,
         jobs: Vec<Routed>,
         now: Timestamp,
     ) -> Result<Vec<Enqueued>, LedgerError> {
-        todo!()
+        let mut jobs = jobs.into_iter().map(Entry::new);
+        let mut answers = Vec::new();
+        loop {
+            let batch: Vec<_> = jobs.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(answers);
+            }
+            answers.extend(self.write(batch.len(), move |desk| desk.enqueue(&batch, now)).await?);
+        }
     }
 
     pub(in crate::ledger) async fn claim(
         &self,
-        worker: WorkerId,
+        _worker: WorkerId,
         lanes: Vec<LaneRoom>,
         now: Timestamp,
     ) -> Result<Claimed, LedgerError> {
-        todo!()
+        self.write(lanes.iter().map(|lane| (lane.timed + lane.fresh) as usize).sum(), move |desk| {
+            desk.claim(&lanes, now)
+        })
+        .await
     }
 
-    pub(in crate::ledger) async fn give_back(&self, worker: WorkerId, jobs: Vec<JobKey>) -> Result<(), LedgerError> {
-        todo!()
+    pub(in crate::ledger) async fn give_back(&self, _worker: WorkerId, jobs: Vec<JobKey>) -> Result<(), LedgerError> {
+        self.write(jobs.len(), move |desk| desk.give_back(&jobs)).await
     }
 
     pub(in crate::ledger) async fn park(&self, jobs: Vec<(JobKey, HoldId)>, now: Timestamp) -> Result<(), LedgerError> {
-        todo!()
+        self.write(jobs.len(), move |desk| desk.park(&jobs, now)).await
     }
 
     pub(in crate::ledger) async fn defer(
@@ -44,7 +61,7 @@ impl SqliteLedger {
         jobs: Vec<(JobKey, Timestamp, Reason)>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        todo!()
+        self.write(jobs.len(), move |desk| desk.defer(&jobs, now)).await
     }
 
     pub(in crate::ledger) async fn admit(
@@ -52,27 +69,27 @@ impl SqliteLedger {
         requests: Vec<AdmitRequest>,
         now: Timestamp,
     ) -> Result<Vec<Admitted>, LedgerError> {
-        todo!()
+        self.write(requests.len(), move |desk| desk.admit(&requests, now)).await
     }
 
     pub(in crate::ledger) async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, LedgerError> {
-        todo!()
+        self.write(settlements.len(), move |desk| desk.settle(&settlements)).await
     }
 
     pub(in crate::ledger) async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
-        todo!()
+        self.write(1, |desk| Ok(desk.holds.known(&desk.conn)?.all.clone())).await
     }
 
     pub(in crate::ledger) async fn holds_list(&self, limit: u32) -> Result<Vec<Hold>, LedgerError> {
-        todo!()
+        self.read(move |conn| show::holds(conn, limit)).await
     }
 
     pub(in crate::ledger) async fn place(&self, order: HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
-        todo!()
+        self.write(1, move |desk| desk.place(&order, now)).await
     }
 
-    pub(in crate::ledger) async fn lift(&self, hold: HoldId, now: Timestamp) -> Result<bool, LedgerError> {
-        todo!()
+    pub(in crate::ledger) async fn lift(&self, hold: HoldId, _now: Timestamp) -> Result<bool, LedgerError> {
+        self.write(1, move |desk| desk.lift(hold)).await
     }
 
     pub(in crate::ledger) async fn take_leases(
@@ -82,7 +99,7 @@ impl SqliteLedger {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Vec<Lease>, LedgerError> {
-        todo!()
+        self.write(names.len(), move |desk| desk.take_leases(worker, names, ttl, now)).await
     }
 
     pub(in crate::ledger) async fn renew_leases(
@@ -92,11 +109,11 @@ impl SqliteLedger {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Vec<Lease>, LedgerError> {
-        todo!()
+        self.write(leases.len(), move |desk| desk.renew_leases(worker, leases, ttl, now)).await
     }
 
     pub(in crate::ledger) async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
-        todo!()
+        self.write(1, move |desk| desk.release_leases(worker)).await
     }
 
     pub(in crate::ledger) async fn sweep(
@@ -105,27 +122,27 @@ impl SqliteLedger {
         wait: UnknownWait,
         limit: u32,
     ) -> Result<Swept, LedgerError> {
-        todo!()
+        self.write(limit as usize, move |desk| desk.sweep(now, wait, limit)).await
     }
 
     pub(in crate::ledger) async fn trim(&self, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
-        todo!()
+        self.write(limit as usize, move |desk| desk.trim(ended_before, limit)).await
     }
 
     pub(in crate::ledger) async fn bury(&self, dead: Vec<Dead>) -> Result<Vec<i64>, LedgerError> {
-        todo!()
+        self.write(dead.len(), move |desk| desk.bury(&dead)).await
     }
 
     pub(in crate::ledger) async fn dead_list(&self, after: i64, limit: u32) -> Result<Vec<DeadRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| morgue::list(conn, after, limit)).await
     }
 
     pub(in crate::ledger) async fn dead_show(&self, seq: i64) -> Result<Option<DeadRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| morgue::show(conn, seq)).await
     }
 
     pub(in crate::ledger) async fn dead_drop(&self, seqs: Vec<i64>) -> Result<u32, LedgerError> {
-        todo!()
+        self.write(seqs.len(), move |desk| desk.dead_drop(&seqs)).await
     }
 
     pub(in crate::ledger) async fn cancel(
@@ -133,7 +150,12 @@ impl SqliteLedger {
         jobs: Vec<JobRef>,
         now: Timestamp,
     ) -> Result<Vec<Cancelled>, LedgerError> {
-        todo!()
+        let mut answers = Vec::new();
+        for batch in jobs.chunks(BATCH) {
+            let batch = batch.to_vec();
+            answers.extend(self.write(batch.len(), move |desk| desk.cancel(&batch, now)).await?);
+        }
+        Ok(answers)
     }
 
     pub(in crate::ledger) async fn resolve(
@@ -142,23 +164,23 @@ impl SqliteLedger {
         resolution: Resolution,
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
-        todo!()
+        self.write(1, move |desk| desk.resolve(&job, resolution, now)).await
     }
 
     pub(in crate::ledger) async fn show(&self, job: JobRef) -> Result<Vec<JobRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| show::show(conn, &job)).await
     }
 
     pub(in crate::ledger) async fn trail(&self, key: JobKey) -> Result<Vec<TrailEntry>, LedgerError> {
-        todo!()
+        self.read(move |conn| show::trail(conn, key)).await
     }
 
     pub(in crate::ledger) async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| show::jobs(conn, &filter)).await
     }
 
     pub(in crate::ledger) async fn census(&self) -> Result<Census, LedgerError> {
-        todo!()
+        self.read(census::census).await
     }
 
     pub(in crate::ledger) async fn waiting_ahead(
@@ -166,22 +188,22 @@ impl SqliteLedger {
         key: JobKey,
         now: Timestamp,
     ) -> Result<Option<u32>, LedgerError> {
-        todo!()
+        self.read(move |conn| show::waiting_ahead(conn, key, now)).await
     }
 
     pub(in crate::ledger) async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
-        todo!()
+        self.write(rows.len(), move |desk| desk.fleet_put(&rows)).await
     }
 
     pub(in crate::ledger) async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| fleet::list(conn, &kind)).await
     }
 
     pub(in crate::ledger) async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
-        todo!()
+        self.read(move |conn| fleet::outbox(conn, limit)).await
     }
 
     pub(in crate::ledger) async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
-        todo!()
+        self.write(seqs.len(), move |desk| desk.outbox_done(&seqs)).await
     }
 }

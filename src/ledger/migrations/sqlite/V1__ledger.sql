@@ -66,8 +66,8 @@ CREATE INDEX waiting_owned ON waiting (seq) WHERE owned = 1;
 CREATE INDEX waiting_parked ON waiting (held, lane, due_at) WHERE held > 0;
 CREATE INDEX waiting_expires_at ON waiting (expires_at);
 
--- The jobs themselves, of the same rows.
-CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+-- The jobs themselves, of the same rows; with the key, so that a claim reads nothing else.
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, key BLOB NOT NULL, body TEXT NOT NULL);
 
 -- Waits and retries of a job.
 CREATE TABLE trail (

@@ -1,0 +1,125 @@
+//! `tidegate demo`: a whole evening's campaign in half a minute, on this machine alone.
+//!
+//! Everything in it is real but Meta, which is the simulator: jobs are a producer's JSON, the ledger is on disk, the
+//! worker is the one of `tidegate run`. What the summary says is counted afterwards, in the ledger and in the
+//! simulator's own log.
+
+mod bodies;
+mod desk;
+mod engine;
+mod figures;
+mod glimpse;
+mod grid;
+mod intro;
+mod observer;
+mod play;
+mod proof;
+mod reckoning;
+#[cfg(test)]
+mod samples;
+mod screen;
+mod stage;
+mod story;
+mod summary;
+mod text;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use tempfile::TempDir;
+
+use super::context::Context;
+use super::exit::{BadUsage, Exit};
+use super::wording::say;
+use crate::app;
+use crate::ledger::sqlite::Access;
+use crate::sim::Sim;
+use play::{Ended, Play};
+
+/// Flags of `tidegate demo`.
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// How many messages the campaign has
+    #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(100..=i64::from(bodies::MOST)))]
+    messages: u32,
+    /// Who meets which trouble, and how long answers take
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    seed: u64,
+    /// Keep the ledger in this folder, to look at afterwards
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+/// Where the ledger lives.
+enum Home {
+    /// In a folder that goes with the demo.
+    Passing(TempDir),
+    /// In a folder that stays.
+    Kept(PathBuf),
+}
+
+impl Demo {
+    pub(super) async fn run(self, _context: &Context) -> anyhow::Result<Exit> {
+        let home = self.home()?;
+        let look = screen::look(&io::stdout());
+        screen::print(&intro::lines(self.messages, look.width), look)?;
+        let ended = self.play(home.path()).await?;
+        let reckoning = reckoning::reckon(ended.findings);
+        screen::print(&summary::lines(&reckoning, look.width), look)?;
+        let kept = match &home {
+            Home::Passing(_) => None,
+            Home::Kept(folder) => Some(folder.as_path()),
+        };
+        screen::print(&intro::next(kept, look.width), look)?;
+        home.leave()?;
+        Ok(if !reckoning.proof.problems.is_empty() {
+            say("it does not add up: this is a fault of Tidegate's, please report it with the lines above");
+            Exit::Failed
+        } else if reckoning.is_cut_short {
+            Exit::Partly
+        } else {
+            Exit::Done
+        })
+    }
+
+    fn home(&self) -> anyhow::Result<Home> {
+        let Some(folder) = &self.keep else {
+            let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
+            return Ok(Home::Passing(folder.context("a folder for the demo's ledger can't be made")?));
+        };
+        let ledger = folder.join("ledger.db");
+        if ledger.exists() {
+            let words = format!("--keep: {} is there already; choose another folder, or remove it", ledger.display());
+            return Err(BadUsage(words).into());
+        }
+        std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))?;
+        Ok(Home::Kept(folder.clone()))
+    }
+
+    async fn play(&self, folder: &Path) -> anyhow::Result<Ended> {
+        let simulator = Sim::spawn_thread(stage::simulator(self.seed)).context("the simulator can't start")?;
+        let config = stage::configuration(folder, &simulator.url())?;
+        let ledger = app::open_ledger(&config, Access::Worker).await?;
+        let ended = Play::new(simulator.oracle(), ledger, self.seed).perform(config, self.messages).await;
+        simulator.stop().await.context("the simulator did not stop")?;
+        ended
+    }
+}
+
+impl Home {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Passing(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
+
+    fn leave(self) -> anyhow::Result<()> {
+        match self {
+            Self::Passing(folder) => folder.close().context("the demo's folder can't be removed"),
+            Self::Kept(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! How many jobs stand where, from the counts that every commit keeps.
+
+use rusqlite::Connection;
+
+use super::desk::word;
+use crate::clock::Timestamp;
+use crate::ledger::{Census, LedgerError};
+
+/// The first row of each lane, timed and fresh: what has stood in line longest is among them.
+const OLDEST: &str = "SELECT min(since) FROM (
+    SELECT (SELECT w.due_at FROM waiting w
+            WHERE w.lane = l.id AND w.class = 0 AND w.owned = 0 AND w.held = 0
+            ORDER BY w.due_at LIMIT 1) AS since FROM lanes l
+    UNION ALL
+    SELECT (SELECT j.created_at FROM waiting w CROSS JOIN jobs j ON j.seq = w.seq
+            WHERE w.lane = l.id AND w.class = 1 AND w.owned = 0 AND w.held = 0
+            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l)";
+
+/// Reads the counts.
+pub(super) fn census(conn: &Connection) -> Result<Census, LedgerError> {
+    let mut census = Census::default();
+    let mut find = conn.prepare_cached("SELECT what, word, n FROM tally WHERE n <> 0")?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        let n = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        match row.get_ref(0)?.as_str().unwrap_or_default() {
+            "state" => census.states.push((word(row, 1)?, n)),
+            "waiting" => census.waiting.push((word(row, 1)?, n)),
+            "dead" => census.dead = n,
+            other => return Err(LedgerError::Damaged(format!("tally of {other}"))),
+        }
+    }
+    census.states.sort_unstable_by_key(|(state, _)| *state);
+    census.waiting.sort_unstable_by_key(|(reason, _)| *reason);
+    let oldest: Option<i64> = conn.prepare_cached(OLDEST)?.query_row([], |row| row.get(0))?;
+    census.oldest_due = oldest.map(Timestamp::from_millis);
+    Ok(census)
+}

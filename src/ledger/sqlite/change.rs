@@ -1,0 +1,141 @@
+//! How a job leaves the state it stands in: it ends, or it waits.
+
+use rusqlite::params;
+
+use super::desk::{Desk, Standing};
+use super::event::Happened;
+use crate::clock::Timestamp;
+use crate::hold::Hold;
+use crate::ledger::LedgerError;
+use crate::outcome::{Reason, State};
+
+/// How a job ends.
+pub(super) struct End<'a> {
+    pub(super) state: State,
+    pub(super) reason: Option<Reason>,
+    pub(super) code: Option<u32>,
+    pub(super) details: Option<&'a str>,
+    pub(super) wamid: Option<&'a str>,
+    pub(super) at: Timestamp,
+}
+
+impl End<'_> {
+    /// It ends for a reason of ours.
+    pub(super) fn ours(state: State, reason: Reason, at: Timestamp) -> Self {
+        Self { state, reason: Some(reason), code: None, details: None, wamid: None, at }
+    }
+}
+
+/// How a job waits.
+pub(super) struct Wait<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) reason: Reason,
+    pub(super) code: Option<u32>,
+    pub(super) at: Timestamp,
+    /// Attempts charged to its budget, with this one.
+    pub(super) charged: u32,
+    /// Attempts without an outcome.
+    pub(super) lost: u32,
+}
+
+/// Where a job waits.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// Until this time.
+    Due(Timestamp),
+    /// Under this hold, keeping its place in line.
+    Under(&'a Hold),
+}
+
+impl Desk {
+    /// Ends a job: its waiting row and its body go in the same commit.
+    pub(super) fn end(&self, job: &Standing, end: &End<'_>) -> Result<(), LedgerError> {
+        let accepted_at = (end.state == State::Accepted).then_some(end.at.as_millis());
+        self.conn
+            .prepare_cached(
+                "UPDATE jobs SET state = ?2, reason = ?3, code = ?4, details = ?5, wamid = ?6, accepted_at = ?7,
+                     ended_at = ?8, updated_at = ?8, deadline = NULL
+                 WHERE seq = ?1",
+            )?
+            .execute(params![
+                job.seq,
+                end.state.as_str(),
+                end.reason.map(Reason::as_str),
+                end.code,
+                end.details,
+                end.wamid,
+                accepted_at,
+                end.at.as_millis(),
+            ])?;
+        self.conn.prepare_cached("DELETE FROM waiting WHERE seq = ?1")?.execute([job.seq])?;
+        self.conn.prepare_cached("DELETE FROM bodies WHERE seq = ?1")?.execute([job.seq])?;
+        self.tally.remove(job.state, job.reason);
+        self.tally.add(end.state, end.reason);
+        self.publish(&Happened { seq: job.seq, state: end.state, at: end.at, until: None, turn: 0 })
+    }
+
+    /// Lets a job wait: its row goes out of the worker's hands.
+    pub(super) fn wait(&self, job: &Standing, wait: &Wait<'_>) -> Result<(), LedgerError> {
+        self.conn
+            .prepare_cached(
+                "UPDATE jobs SET state = 'waiting', reason = ?2, code = ?3, charged = ?4, lost = ?5, updated_at = ?6,
+                     deadline = NULL
+                 WHERE seq = ?1",
+            )?
+            .execute(
+                params![job.seq, wait.reason.as_str(), wait.code, wait.charged, wait.lost, wait.at.as_millis(),],
+            )?;
+        let until = match wait.place {
+            Place::Due(due) => {
+                self.conn
+                    .prepare_cached("UPDATE waiting SET owned = 0, held = 0, class = 0, due_at = ?2 WHERE seq = ?1")?
+                    .execute(params![job.seq, due.as_millis()])?;
+                self.stir_work();
+                Some(due)
+            }
+            Place::Under(hold) => {
+                self.conn
+                    .prepare_cached("UPDATE waiting SET owned = 0, held = ?2 WHERE seq = ?1")?
+                    .execute(params![job.seq, hold.id.0])?;
+                hold.until
+            }
+        };
+        let turn = self.follow(job, wait, until)?;
+        self.tally.remove(job.state, job.reason);
+        self.tally.add(State::Waiting, Some(wait.reason));
+        self.publish(&Happened { seq: job.seq, state: State::Waiting, at: wait.at, until, turn })
+    }
+
+    /// Puts a claimed row back where it stood.
+    pub(super) fn put_back(&self, seq: i64) -> Result<(), LedgerError> {
+        let moved =
+            self.conn.prepare_cached("UPDATE waiting SET owned = 0 WHERE seq = ?1 AND owned = 1")?.execute([seq])?;
+        if moved > 0 {
+            self.stir_work();
+        }
+        Ok(())
+    }
+
+    /// Writes the job's trail, and says the entry's number.
+    fn follow(&self, job: &Standing, wait: &Wait<'_>, until: Option<Timestamp>) -> Result<u32, LedgerError> {
+        Ok(
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO trail (seq, n, at, state, reason, code, number, until)
+                 VALUES (?1, (SELECT coalesce(max(n), 0) + 1 FROM trail WHERE seq = ?1), ?2, 'waiting', ?3, ?4,
+                     (SELECT number FROM jobs WHERE seq = ?1), ?5)
+                 RETURNING n",
+                )?
+                .query_row(
+                    params![
+                        job.seq,
+                        wait.at.as_millis(),
+                        wait.reason.as_str(),
+                        wait.code,
+                        until.map(Timestamp::as_millis),
+                    ],
+                    |row| row.get(0),
+                )?,
+        )
+    }
+}

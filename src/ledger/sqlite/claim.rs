@@ -1,0 +1,261 @@
+//! Waiting rows into the worker's hands, and back.
+
+use rusqlite::{OptionalExtension, Row, Rows, params};
+
+use super::change::{End, Place, Wait};
+use super::desk::Desk;
+use crate::clock::Timestamp;
+use crate::hold::HoldId;
+use crate::job::JobKey;
+use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError};
+use crate::outcome::{Reason, State};
+
+/// A claim looks under so many lifted holds at most; when they are empty, others come up.
+const LIFTED: usize = 16;
+
+const TIMED: &str = "SELECT w.seq, w.expires_at, w.due_at, b.key, b.body
+    FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
+    WHERE w.lane = ?1 AND w.class = 0 AND w.due_at <= ?2 AND w.owned = 0 AND w.held = 0
+    ORDER BY w.due_at, w.seq LIMIT ?3";
+const FRESH: &str = "SELECT w.seq, w.expires_at, NULL, b.key, b.body
+    FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
+    WHERE w.lane = ?1 AND w.class = 1 AND w.owned = 0 AND w.held = 0
+    ORDER BY w.due_at, w.seq LIMIT ?2";
+const PARKED: &str = "SELECT w.seq, w.expires_at, iif(w.class = 0, w.due_at, NULL), b.key, b.body
+    FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
+    WHERE w.held = ?1 AND w.held > 0 AND w.lane = ?2
+    ORDER BY w.due_at, w.seq LIMIT ?3";
+
+/// Where rows are taken from.
+#[derive(Clone, Copy)]
+enum Shelf {
+    Timed,
+    Fresh,
+    /// Under this hold.
+    Parked(HoldId),
+}
+
+/// A lane of the file, with what a worker has room for.
+struct Lane<'a> {
+    id: i64,
+    room: &'a LaneRoom,
+}
+
+struct Found {
+    seq: i64,
+    expires_at: Timestamp,
+    due_at: Option<Timestamp>,
+    key: JobKey,
+    body: String,
+}
+
+/// One claim while it is made.
+struct Pass<'a> {
+    desk: &'a Desk,
+    now: Timestamp,
+    /// Holds that are lifted, with rows parked under them.
+    lifted: Vec<HoldId>,
+    /// Holds whose time is over, and which one row shall try.
+    trials: Vec<HoldId>,
+    claimed: Claimed,
+}
+
+impl<'a> Pass<'a> {
+    /// Lifts the holds that have run out, and sees which others let rows out.
+    fn begin(desk: &'a Desk, now: Timestamp) -> Result<Self, LedgerError> {
+        desk.lift_run_out(now)?;
+        let trials = desk.holds_to_try(now)?;
+        let known = desk.holds.known(&desk.conn)?;
+        let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
+        let lifted = known.lifted.iter().copied().take(LIFTED).collect();
+        Ok(Self { desk, now, lifted, trials, claimed: Claimed { next_due, ..Claimed::default() } })
+    }
+
+    /// Fills the room of one lane, and says whether it has more.
+    fn fill(&mut self, lane: &Lane<'_>) -> Result<bool, LedgerError> {
+        let (mut timed, mut fresh) = (lane.room.timed, lane.room.fresh);
+        for hold in std::mem::take(&mut self.trials) {
+            if self.take(lane, Shelf::Parked(hold), (timed + fresh).min(1))? == 0 {
+                self.trials.push(hold);
+                continue;
+            }
+            self.desk.holds.note_trial(hold, self.now);
+            if timed > 0 { timed -= 1 } else { fresh -= 1 }
+        }
+        timed -= self.take(lane, Shelf::Timed, timed)?;
+        let is_timed_full = timed == 0;
+        timed -= self.let_out(lane, timed)?;
+        fresh -= self.take(lane, Shelf::Fresh, fresh)?;
+        let is_fresh_full = fresh == 0;
+        fresh -= self.let_out(lane, fresh)?;
+        self.note_next_due(lane.id)?;
+        Ok(is_timed_full && self.has_timed(lane.id)?
+            || is_fresh_full && self.has_fresh(lane.id)?
+            || timed + fresh == 0 && self.has_let_out(lane.id)?)
+    }
+
+    /// Takes at most `limit` rows from under lifted holds, and says how many.
+    fn let_out(&mut self, lane: &Lane<'_>, limit: u32) -> Result<u32, LedgerError> {
+        let mut taken = 0;
+        for at in 0..self.lifted.len() {
+            taken += self.take(lane, Shelf::Parked(self.lifted[at]), limit - taken)?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes at most `limit` rows off a shelf, and says how many; rows that ran out of time end instead.
+    fn take(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let desk = self.desk;
+        let mut own = desk.conn.prepare_cached("UPDATE waiting SET owned = 1, held = 0 WHERE seq = ?1")?;
+        let mut taken = 0;
+        for found in self.find_on(shelf, lane.id, limit)? {
+            if found.expires_at <= self.now {
+                desk.expire(found.seq, self.now)?;
+                continue;
+            }
+            own.execute([found.seq])?;
+            taken += 1;
+            self.claimed.rows.push(ClaimedRow {
+                key: found.key,
+                body: found.body,
+                route: lane.room.route.clone(),
+                priority: lane.room.priority,
+                due_at: found.due_at,
+                released: match shelf {
+                    Shelf::Timed | Shelf::Fresh => None,
+                    Shelf::Parked(hold) => Some(hold),
+                },
+            });
+        }
+        Ok(taken)
+    }
+
+    /// Read whole before anything is changed: the rows leave the index that is being read.
+    fn find_on(&self, shelf: Shelf, lane: i64, limit: u32) -> Result<Vec<Found>, LedgerError> {
+        let conn = &self.desk.conn;
+        match shelf {
+            Shelf::Timed => collect(conn.prepare_cached(TIMED)?.query(params![lane, self.now.as_millis(), limit])?),
+            Shelf::Fresh => collect(conn.prepare_cached(FRESH)?.query(params![lane, limit])?),
+            Shelf::Parked(hold) => collect(conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?),
+        }
+    }
+
+    fn has_timed(&self, lane: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT 1 FROM waiting
+            WHERE lane = ?1 AND class = 0 AND due_at <= ?2 AND owned = 0 AND held = 0 LIMIT 1";
+        Ok(self.desk.conn.prepare_cached(sql)?.exists([lane, self.now.as_millis()])?)
+    }
+
+    fn has_fresh(&self, lane: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT 1 FROM waiting WHERE lane = ?1 AND class = 1 AND owned = 0 AND held = 0 LIMIT 1";
+        Ok(self.desk.conn.prepare_cached(sql)?.exists([lane])?)
+    }
+
+    fn has_let_out(&self, lane: i64) -> Result<bool, LedgerError> {
+        let sql = "SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 AND lane = ?2 LIMIT 1";
+        let mut find = self.desk.conn.prepare_cached(sql)?;
+        for hold in &self.lifted {
+            if find.exists([hold.0, lane])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn note_next_due(&mut self, lane: i64) -> Result<(), LedgerError> {
+        let due: Option<i64> = self
+            .desk
+            .conn
+            .prepare_cached(
+                "SELECT due_at FROM waiting
+                 WHERE lane = ?1 AND class = 0 AND due_at > ?2 AND owned = 0 AND held = 0 ORDER BY due_at LIMIT 1",
+            )?
+            .query_row([lane, self.now.as_millis()], |row| row.get(0))
+            .optional()?;
+        let due = due.map(Timestamp::from_millis);
+        self.claimed.next_due = [self.claimed.next_due, due].into_iter().flatten().min();
+        Ok(())
+    }
+}
+
+impl Desk {
+    pub(super) fn claim(&self, rooms: &[LaneRoom], now: Timestamp) -> Result<Claimed, LedgerError> {
+        let mut pass = Pass::begin(self, now)?;
+        for room in rooms {
+            // A lane that the file does not know has no rows.
+            let more = match self.lanes.find(&self.conn, &room.route, room.priority)? {
+                Some(id) => pass.fill(&Lane { id, room })?,
+                None => false,
+            };
+            pass.claimed.more.push(more);
+        }
+        for hold in &pass.lifted {
+            self.drop_if_empty(*hold)?;
+        }
+        Ok(pass.claimed)
+    }
+
+    /// Ends a job that ran out of time.
+    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<(), LedgerError> {
+        self.end(&self.find_row(seq)?, &End::ours(State::Expired, Reason::TooLate, now))
+    }
+
+    pub(super) fn give_back(&self, keys: &[JobKey]) -> Result<(), LedgerError> {
+        for key in keys {
+            if let Some(job) = self.find(*key)?.filter(|job| is_in_line(job.state)) {
+                self.put_back(job.seq)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn park(&self, jobs: &[(JobKey, HoldId)], now: Timestamp) -> Result<(), LedgerError> {
+        for (key, hold) in jobs {
+            let Some(job) = self.find(*key)?.filter(|job| is_in_line(job.state)) else { continue };
+            let Some(hold) = self.standing_hold(*hold)? else {
+                self.put_back(job.seq)?;
+                continue;
+            };
+            let (charged, lost) = (job.charged, job.lost);
+            let place = Place::Under(&hold);
+            self.wait(&job, &Wait { place, reason: hold.reason, code: None, at: now, charged, lost })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn defer(&self, jobs: &[(JobKey, Timestamp, Reason)], now: Timestamp) -> Result<(), LedgerError> {
+        for (key, due, reason) in jobs {
+            let Some(job) = self.find(*key)?.filter(|job| is_in_line(job.state)) else { continue };
+            let (charged, lost) = (job.charged, job.lost);
+            let place = Place::Due(*due);
+            self.wait(&job, &Wait { place, reason: *reason, code: None, at: now, charged, lost })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a job in this state may be moved about: no attempt has it.
+pub(super) const fn is_in_line(state: State) -> bool {
+    matches!(state, State::Queued | State::Waiting)
+}
+
+fn collect(mut rows: Rows<'_>) -> Result<Vec<Found>, LedgerError> {
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+fn read(row: &Row<'_>) -> Result<Found, LedgerError> {
+    Ok(Found {
+        seq: row.get(0)?,
+        expires_at: Timestamp::from_millis(row.get(1)?),
+        due_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+        key: JobKey::from_bytes(row.get(3)?),
+        body: row.get(4)?,
+    })
+}

@@ -1,0 +1,155 @@
+//! What the writer's thread works with: its connection, and what it remembers between errands.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Publish;
+use super::hold_cache::HoldCache;
+use super::lanes::Lanes;
+use super::tally::Tally;
+use crate::job::{JobKey, NumberId, Source};
+use crate::ledger::{Account, LedgerError};
+use crate::outcome::{Reason, State};
+
+/// Sources remembered as known to the file; past that the file is asked.
+const SOURCES: usize = 1_024;
+
+/// The writer's desk. One thread has it, so its cells are never borrowed twice.
+pub(super) struct Desk {
+    pub(super) conn: Connection,
+    pub(super) publish: Publish,
+    pub(super) lanes: Lanes,
+    pub(super) tally: Tally,
+    pub(super) holds: HoldCache,
+    /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
+    pub(super) accounts: RefCell<HashMap<NumberId, Arc<Account>>>,
+    sources: RefCell<HashSet<Source>>,
+    stirred: Cell<Stirred>,
+}
+
+/// What a commit changed that a worker should look at.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stirred {
+    /// Rows may have become claimable.
+    pub(super) work: bool,
+    /// Holds changed.
+    pub(super) holds: bool,
+}
+
+/// Where a job stands, as far as its next step must know.
+pub(super) struct Standing {
+    pub(super) seq: i64,
+    pub(super) state: State,
+    pub(super) reason: Option<Reason>,
+    pub(super) attempt: u32,
+    pub(super) charged: u32,
+    pub(super) lost: u32,
+}
+
+impl Desk {
+    pub(super) fn new(conn: Connection, publish: Publish) -> Self {
+        Self {
+            conn,
+            publish,
+            lanes: Lanes::default(),
+            tally: Tally::default(),
+            holds: HoldCache::default(),
+            accounts: RefCell::default(),
+            sources: RefCell::default(),
+            stirred: Cell::default(),
+        }
+    }
+
+    /// Rows may have become claimable.
+    pub(super) fn stir_work(&self) {
+        self.stirred.set(Stirred { work: true, ..self.stirred.get() });
+    }
+
+    /// Holds changed.
+    pub(super) fn stir_holds(&self) {
+        self.stirred.set(Stirred { holds: true, ..self.stirred.get() });
+    }
+
+    /// What was stirred since the last time.
+    pub(super) fn take_stirred(&self) -> Stirred {
+        self.stirred.take()
+    }
+
+    /// Forgets what may have been learnt from something undone.
+    pub(super) fn forget(&self) {
+        self.tally.forget();
+        self.lanes.forget();
+        self.holds.forget();
+        self.sources.borrow_mut().clear();
+    }
+
+    /// Where the job of a key stands.
+    pub(super) fn find(&self, key: JobKey) -> Result<Option<Standing>, LedgerError> {
+        self.conn
+            .prepare_cached("SELECT seq, state, reason, attempt, charged, lost FROM jobs WHERE key = ?1")?
+            .query_row([key.as_bytes()], |row| Ok(Standing::read(row)))
+            .optional()?
+            .transpose()
+    }
+
+    /// Where the job of a row stands.
+    pub(super) fn find_row(&self, seq: i64) -> Result<Standing, LedgerError> {
+        self.conn
+            .prepare_cached("SELECT seq, state, reason, attempt, charged, lost FROM jobs WHERE seq = ?1")?
+            .query_row([seq], |row| Ok(Standing::read(row)))?
+    }
+
+    /// Makes a source known, so that its jobs are found by their id alone.
+    pub(super) fn know_source(&self, source: Option<&Source>) -> Result<(), LedgerError> {
+        let Some(source) = source.filter(|source| !self.sources.borrow().contains(*source)) else {
+            return Ok(());
+        };
+        self.conn
+            .prepare_cached("INSERT INTO sources (name) VALUES (?1) ON CONFLICT DO NOTHING")?
+            .execute(params![source.as_str()])?;
+        let mut sources = self.sources.borrow_mut();
+        if sources.len() < SOURCES {
+            sources.insert(source.clone());
+        }
+        Ok(())
+    }
+}
+
+impl Standing {
+    fn read(row: &Row<'_>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            seq: row.get(0)?,
+            state: word(row, 1)?,
+            reason: maybe_word(row, 2)?,
+            attempt: row.get(3)?,
+            charged: row.get(4)?,
+            lost: row.get(5)?,
+        })
+    }
+}
+
+/// A word of a closed set.
+pub(super) fn word<Word>(row: &Row<'_>, column: usize) -> Result<Word, LedgerError>
+where
+    Word: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = row.get_ref(column)?.as_str().map_err(damaged)?;
+    text.parse().map_err(damaged)
+}
+
+/// A word of a closed set, or none.
+pub(super) fn maybe_word<Word>(row: &Row<'_>, column: usize) -> Result<Option<Word>, LedgerError>
+where
+    Word: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = row.get_ref(column)?.as_str_or_null().map_err(damaged)?;
+    text.filter(|text| !text.is_empty()).map(|text| text.parse().map_err(damaged)).transpose()
+}
+
+/// A row does not read as what it must be.
+pub(super) fn damaged(error: impl std::fmt::Display) -> LedgerError {
+    LedgerError::Damaged(error.to_string())
+}

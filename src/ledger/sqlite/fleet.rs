@@ -1,0 +1,54 @@
+//! What was read of numbers and accounts, and the outbox's two ends.
+
+use rusqlite::{Connection, params};
+
+use super::desk::Desk;
+use crate::clock::Timestamp;
+use crate::ledger::{FleetRow, LedgerError, OutboxRow};
+
+impl Desk {
+    pub(super) fn fleet_put(&self, rows: &[FleetRow]) -> Result<(), LedgerError> {
+        let mut put = self.conn.prepare_cached(
+            "INSERT INTO fleet (kind, id, parent, fields, read_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (kind, id) DO UPDATE SET
+                 parent = excluded.parent, fields = excluded.fields, read_at = excluded.read_at",
+        )?;
+        for row in rows {
+            put.execute(params![row.kind, row.id, row.parent, row.fields, row.read_at.as_millis()])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn outbox_done(&self, seqs: &[i64]) -> Result<(), LedgerError> {
+        let mut done = self.conn.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+        for seq in seqs {
+            done.execute([seq])?;
+        }
+        Ok(())
+    }
+}
+
+/// What was last read of one kind.
+pub(super) fn list(conn: &Connection, kind: &str) -> Result<Vec<FleetRow>, LedgerError> {
+    let mut find =
+        conn.prepare_cached("SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = ?1 ORDER BY id")?;
+    let rows = find.query_map([kind], |row| {
+        Ok(FleetRow {
+            kind: row.get(0)?,
+            id: row.get(1)?,
+            parent: row.get(2)?,
+            fields: row.get(3)?,
+            read_at: Timestamp::from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The oldest events that wait to be published.
+pub(super) fn outbox(conn: &Connection, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+    let mut find = conn.prepare_cached("SELECT seq, topic, event, job, body FROM outbox ORDER BY seq LIMIT ?1")?;
+    let rows = find.query_map([limit], |row| {
+        Ok(OutboxRow { seq: row.get(0)?, topic: row.get(1)?, event: row.get(2)?, job: row.get(3)?, body: row.get(4)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,188 @@
+//! May this job be sent now?
+
+use std::time::Duration;
+
+use tidegate::hold::{Cover, Effect, HoldOrder, Scope};
+use tidegate::job::{Category, Job, OnUnknown};
+use tidegate::ledger::{AdmitRequest, Admitted, Enqueued, Fence, Ledger, Settled, Settlement};
+use tidegate::outcome::{Reason, State};
+
+use super::ledger::*;
+
+pub async fn a_claimed_job_is_admitted_once(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let admission = steps.start(job("a"), at(1)).await;
+    assert_eq!((admission.attempt(), admission.tries(), admission.deadline()), (1, 0, at(1_000)));
+    assert_eq!(steps.admit(job("a"), at(2)).await, Admitted::InFlight);
+    let row = steps.show("a").await;
+    assert_eq!((row.state, row.attempts, row.number.as_deref()), (State::Sending, 1, Some(NUMBER)));
+    assert_eq!(row.deadline, Some(at(1_000)));
+}
+
+pub async fn a_job_never_seen_is_taken_in_and_admitted(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let requests = vec![steps.request(job("a")), steps.request(job("a")), steps.request(reworded(job("a")))];
+    let mut answers = ledger.admit(requests, at(1)).await.expect("answered");
+    assert_eq!(answers.split_off(1), [Admitted::InFlight, Admitted::IdReused]);
+    let admission = go(answers.remove(0));
+    assert_eq!(steps.enqueue(job("a"), at(2)).await, Enqueued::Duplicate(State::Sending));
+    assert_eq!(steps.settle(&admission, retry(at(5)), at(3)).await, Settled::Done);
+    assert_eq!(ids(&steps.claim(9, 9, at(5)).await), ["a"]);
+    let dead = ledger.dead_list(0, 9).await.expect("listed");
+    assert_eq!(dead.iter().map(|row| row.dead.field.as_str()).collect::<Vec<_>>(), ["id"]);
+}
+
+pub async fn a_delivery_of_a_job_that_waits_elsewhere_is_not_sent(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let admission = steps.start(job("a"), at(0)).await;
+    steps.settle(&admission, retry(at(50)), at(1)).await;
+    assert_eq!(steps.admit(job("a"), at(2)).await, Admitted::InFlight);
+    assert_eq!(steps.show("a").await.due_at, Some(at(50)));
+}
+
+pub async fn a_job_that_ended_stays_ended(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let admission = steps.start(job("a"), at(0)).await;
+    steps.settle(&admission, accepted(), at(1)).await;
+    assert_eq!(steps.admit(job("a"), at(2)).await, Admitted::Ended(State::Accepted));
+    steps.enqueue(job("b"), at(3)).await;
+    steps.claim(0, 1, at(3)).await;
+    ledger.cancel(vec![named("b")], at(4)).await.expect("answered");
+    assert_eq!(steps.admit(job("b"), at(5)).await, Admitted::Ended(State::Cancelled));
+}
+
+pub async fn a_job_out_of_time_is_not_sent(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let late = Job { expires_at: at(10), ..job("late") };
+    let slow = Job { deliver_within: Some(Duration::from_secs(9)), enqueued_at: at(0), ..job("slow") };
+    for job in [late, slow] {
+        steps.enqueue(job.clone(), at(0)).await;
+        steps.claim(0, 1, at(1)).await;
+        assert_eq!(steps.admit(job, at(10)).await, Admitted::Ended(State::Expired));
+    }
+    assert_eq!(steps.stands("slow").await, (State::Expired, Some(Reason::TooLate)));
+}
+
+pub async fn only_the_owner_of_a_number_sends_by_it(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    steps.enqueue(job("a"), at(0)).await;
+    steps.claim(0, 1, at(1)).await;
+    let wrong_fence = AdmitRequest { fence: Fence(steps.fence.0 + 1), ..steps.request(job("a")) };
+    assert_eq!(steps.ask(wrong_fence, at(1)).await, Admitted::LeaseLost);
+    let not_leased = AdmitRequest { number: "2002".parse().expect("a number"), ..steps.request(job("a")) };
+    assert_eq!(steps.ask(not_leased, at(1)).await, Admitted::LeaseLost);
+    assert_eq!(steps.admit(job("a"), at(2_000_000)).await, Admitted::Ended(State::Expired));
+    steps.enqueue(job("b"), at(1)).await;
+    steps.claim(0, 1, at(1)).await;
+    ledger.release_leases(worker()).await.expect("released");
+    assert_eq!(steps.admit(job("b"), at(2)).await, Admitted::LeaseLost);
+    assert_eq!(steps.stands("b").await, (State::Queued, None));
+    let fence = lease(ledger, NUMBER).await;
+    drop(go(steps.ask(AdmitRequest { fence, ..steps.request(job("b")) }, at(3)).await));
+}
+
+pub async fn a_lease_that_ran_out_admits_nothing(ledger: &Ledger) {
+    let names = vec!["number:1001".to_owned()];
+    let leases = ledger.take_leases(worker(), names, Duration::from_secs(8), at(0)).await.expect("answered");
+    let steps = Steps { ledger, fence: leases[0].fence };
+    steps.enqueue(job("a"), at(0)).await;
+    steps.claim(0, 1, at(1)).await;
+    assert_eq!(steps.admit(job("a"), at(8)).await, Admitted::LeaseLost);
+    drop(go(steps.admit(job("a"), ms(7_999)).await));
+}
+
+pub async fn a_hold_parks_what_it_covers(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let covers = [
+        Cover::of(Scope::Everything, ""),
+        Cover::of(Scope::Credential, "main"),
+        Cover::of(Scope::Portfolio, "portfolio"),
+        Cover::of(Scope::Waba, "waba").country("44"),
+        Cover::of(Scope::Number, NUMBER),
+        Cover::of(Scope::Template, "hello/en_US"),
+        Cover::of(Scope::Recipient, "+447700900123").category(Category::Utility),
+        Cover::of(Scope::Campaign, "spring"),
+    ];
+    for (n, cover) in covers.into_iter().enumerate() {
+        let name = format!("job {n}");
+        let job = Job { campaign: Some("spring".parse().expect("a campaign")), ..job(&name) };
+        steps.enqueue(job.clone(), at(0)).await;
+        steps.claim(0, 1, at(1)).await;
+        let hold = steps.place(order(cover, Effect::Wait, Some(at(500))), at(1)).await;
+        assert_eq!(steps.admit(job.clone(), at(2)).await, Admitted::Parked(hold.id), "{hold:?}");
+        let row = steps.show(&name).await;
+        assert_eq!((row.state, row.reason), (State::Waiting, Some(Reason::Operator)));
+        assert_eq!(row.hold.as_ref(), Some(&hold));
+        assert_eq!(ledger.trail(job.key).await.expect("read")[0].until, Some(at(500)));
+        assert!(steps.claim(9, 9, at(3)).await.rows.is_empty());
+        ledger.cancel(vec![named(&name)], at(4)).await.expect("answered");
+        assert!(steps.lift(hold.id, at(4)).await);
+    }
+}
+
+pub async fn a_hold_lets_pass_what_it_does_not_cover(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    for cover in [
+        Cover::of(Scope::Credential, "other"),
+        Cover::of(Scope::Waba, "waba").country("33"),
+        Cover::of(Scope::Waba, "waba").category(Category::Marketing),
+        Cover::of(Scope::Recipient, "+447700900123").category(Category::Marketing),
+        Cover::of(Scope::Recipient, "+447700900999"),
+        Cover::of(Scope::Campaign, "spring"),
+    ] {
+        steps.place(order(cover, Effect::Wait, None), at(0)).await;
+    }
+    steps.place(order(Cover::of(Scope::Number, NUMBER), Effect::Wait, Some(at(1))), at(0)).await;
+    drop(steps.start(job("a"), at(1)).await);
+}
+
+pub async fn a_hold_that_ends_jobs_suppresses_them(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let opted_out = Cover::of(Scope::Recipient, "+447700900123").category(Category::Marketing);
+    steps.place(order(opted_out, Effect::End, None), at(0)).await;
+    // Also what is held in general ends: it need not wait first.
+    steps.place(pause(NUMBER), at(0)).await;
+    let marketing = Job { category: Category::Marketing, ..job("offer") };
+    steps.enqueue(marketing.clone(), at(0)).await;
+    steps.claim(0, 1, at(1)).await;
+    assert_eq!(steps.admit(marketing, at(1)).await, Admitted::Ended(State::Suppressed));
+    assert_eq!(steps.stands("offer").await, (State::Suppressed, Some(Reason::Operator)));
+}
+
+pub async fn one_job_may_try_a_hold_whose_time_is_over(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let hold = steps.place(rest(NUMBER, at(30)), at(0)).await;
+    let cover = Cover::of(Scope::Template, "hello/en_US");
+    let other = steps.place(HoldOrder { cover, ..rest(NUMBER, at(30)) }, at(0)).await;
+    let tries = |probe| AdmitRequest { probe, ..steps.request(job("a")) };
+    steps.enqueue(job("a"), at(0)).await;
+    steps.claim(0, 1, at(0)).await;
+    assert_eq!(steps.ask(tries(Some(hold.id)), at(29)).await, Admitted::Parked(hold.id));
+    // Two holds, one trial: the other is still in the way.
+    let claimed = steps.claim(9, 9, at(30)).await;
+    assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["a".to_owned()], Some(hold.id)));
+    assert_eq!(steps.ask(tries(Some(hold.id)), at(30)).await, Admitted::Parked(other.id));
+    assert!(steps.lift(other.id, at(31)).await);
+    assert_eq!(ids(&steps.claim(9, 9, at(31)).await), ["a"]);
+    let admission = go(steps.ask(tries(Some(hold.id)), at(31)).await);
+    let settled = Settlement { lift: Some(hold.id), ..settlement(&admission, accepted(), at(32)) };
+    assert_eq!(steps.settle_with(settled).await, Settled::Done);
+    assert!(ledger.holds().await.expect("listed").is_empty());
+}
+
+pub async fn a_job_lost_five_times_is_not_tried_again(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let job = Job { on_unknown: OnUnknown::Resend, ..job("a") };
+    steps.enqueue(job.clone(), at(0)).await;
+    for n in 1..=5 {
+        let admission = steps.start_again(job.clone(), at(n * 100)).await;
+        assert_eq!(i64::from(admission.attempt()), n);
+        steps.settle(&admission, unknown(at(n * 100 + 10)), at(n * 100 + 1)).await;
+        ledger.sweep(at(n * 100 + 10), WAIT, 100).await.expect("swept");
+    }
+    assert_eq!(steps.stands("a").await, (State::Failed, Some(Reason::Poison)));
+    let dead = ledger.dead_list(0, 9).await.expect("listed");
+    assert_eq!(dead.len(), 1);
+    let body: Job = serde_json::from_slice(&dead[0].dead.body).expect("the body is kept");
+    assert_eq!(body.key, job.key);
+}

@@ -1,0 +1,132 @@
+//! What people ask and decide.
+
+use tidegate::job::Job;
+use tidegate::ledger::{Cancelled, Dead, FleetRow, JobFilter, Ledger, Resolution};
+use tidegate::outcome::{Reason, State};
+
+use super::ledger::*;
+
+pub async fn a_job_that_has_not_left_can_be_taken_back(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let sending = steps.start(job("sending"), at(0)).await;
+    steps.enqueue(job("queued"), at(0)).await;
+    steps.enqueue(Job { not_before: Some(at(50)), ..job("waiting") }, at(0)).await;
+    let names = ["queued", "waiting", "sending", "nowhere", "queued"].map(named).to_vec();
+    let answers = ledger.cancel(names, at(1)).await.expect("answered");
+    let too_late = Cancelled::TooLate(State::Sending);
+    assert_eq!(answers, [Cancelled::Done, Cancelled::Done, too_late, Cancelled::NotSeen, Cancelled::Done]);
+    assert_eq!(steps.stands("waiting").await, (State::Cancelled, Some(Reason::Cancelled)));
+    assert!(steps.claim(9, 9, at(60)).await.rows.is_empty());
+    steps.settle(&sending, accepted(), at(2)).await;
+}
+
+pub async fn an_unknown_job_can_be_decided_by_hand(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    for (name, resolution, state, reason) in [
+        ("sent", Resolution::Sent, State::Accepted, Reason::Operator),
+        ("left", Resolution::Leave, State::Unresolved, Reason::Left),
+        ("resent", Resolution::Resend, State::Waiting, Reason::Resent),
+    ] {
+        let admission = steps.start(job(name), at(0)).await;
+        assert!(!ledger.resolve(named(name), resolution, at(1)).await.expect("answered"), "still sending");
+        steps.settle(&admission, unknown(at(60)), at(1)).await;
+        assert!(ledger.resolve(named(name), resolution, at(2)).await.expect("answered"));
+        assert_eq!(steps.stands(name).await, (state, Some(reason)));
+    }
+    assert_eq!(steps.start_again(job("resent"), at(2)).await.attempt(), 2);
+}
+
+pub async fn jobs_are_listed_newest_first_and_filtered(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    steps.enqueue(Job { campaign: Some("spring".parse().expect("a campaign")), ..job("a") }, at(0)).await;
+    steps.enqueue(to("+4915112345678", job("b")), at(1)).await;
+    steps.claim(0, 2, at(1)).await;
+    drop(go(steps.admit(job("a"), at(1)).await));
+    let list = |filter: JobFilter| async move {
+        let rows = ledger.jobs(filter).await.expect("listed");
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(JobFilter { limit: 9, ..JobFilter::default() }).await, ["b", "a"]);
+    assert_eq!(list(JobFilter { limit: 1, ..JobFilter::default() }).await, ["b"]);
+    for filter in [
+        JobFilter { state: Some(State::Sending), ..JobFilter::default() },
+        JobFilter { campaign: Some("spring".to_owned()), ..JobFilter::default() },
+        JobFilter { number: Some(NUMBER.parse().expect("a number")), ..JobFilter::default() },
+        JobFilter { recipient: Some("+447700900123".to_owned()), ..JobFilter::default() },
+    ] {
+        assert_eq!(list(JobFilter { limit: 9, ..filter.clone() }).await, ["a"], "{filter:?}");
+    }
+    let nowhere = JobFilter { pool: Some("other".parse().expect("a pool")), limit: 9, ..JobFilter::default() };
+    assert!(list(nowhere).await.is_empty());
+}
+
+pub async fn the_census_counts_every_job_where_it_stands(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    assert!(steps.census().await.states.is_empty());
+    for name in ["a", "b", "c"] {
+        steps.enqueue(job(name), at(5)).await;
+    }
+    steps.enqueue(Job { not_before: Some(at(7)), ..job("d") }, at(6)).await;
+    let census = steps.census().await;
+    assert_eq!(census.states, [(State::Queued, 3), (State::Waiting, 1)]);
+    assert_eq!((census.waiting, census.oldest_due), (vec![(Reason::NotBefore, 1)], Some(at(5))));
+    let admission = steps.start_again(job("a"), at(6)).await;
+    steps.settle(&admission, retry(at(3)), at(6)).await;
+    let census = steps.census().await;
+    assert_eq!(census.waiting, [(Reason::ServiceUnavailable, 1), (Reason::NotBefore, 1)]);
+    assert_eq!(census.oldest_due, Some(at(3)));
+    ledger.bury(vec![body("x")]).await.expect("buried");
+    ledger.cancel(["a", "b", "c", "d"].map(named).to_vec(), at(9)).await.expect("answered");
+    let census = steps.census().await;
+    assert_eq!((census.states, census.dead), (vec![(State::Cancelled, 4)], 1));
+    assert_eq!((census.waiting, census.oldest_due), (vec![], None));
+}
+
+pub async fn people_learn_how_many_go_before_a_job(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    for name in ["a", "b", "c", "d"] {
+        steps.enqueue(job(name), at(0)).await;
+    }
+    let ahead = |name: &str, now| ledger.waiting_ahead(job(name).key, now);
+    assert_eq!(ahead("d", at(1)).await.expect("counted"), Some(3));
+    steps.claim(0, 1, at(1)).await;
+    assert_eq!(ahead("a", at(1)).await.expect("counted"), None);
+    assert_eq!(ahead("d", at(1)).await.expect("counted"), Some(2));
+    ledger.defer(vec![(job("a").key, at(10), Reason::NumberBusy)], at(2)).await.expect("deferred");
+    assert_eq!(ahead("d", at(9)).await.expect("counted"), Some(2));
+    assert_eq!(ahead("d", at(10)).await.expect("counted"), Some(3));
+    assert_eq!(ahead("a", at(10)).await.expect("counted"), Some(0));
+}
+
+pub async fn dead_bodies_are_kept_listed_and_dropped(ledger: &Ledger) {
+    let seqs = ledger.bury(vec![body("a"), body("b"), body("c")]).await.expect("buried");
+    let rows = ledger.dead_list(seqs[0], 9).await.expect("listed");
+    assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), seqs[1..]);
+    assert_eq!(ledger.dead_list(0, 1).await.expect("listed").len(), 1);
+    let shown = ledger.dead_show(seqs[1]).await.expect("shown").expect("it is there").dead;
+    let expected = body("b");
+    assert_eq!((shown.body, shown.reason, shown.field), (expected.body, expected.reason, expected.field));
+    assert_eq!((shown.origin, shown.at), (expected.origin, expected.at));
+    assert_eq!(ledger.dead_drop(vec![seqs[1], seqs[1], 99]).await.expect("dropped"), 1);
+    assert!(ledger.dead_show(seqs[1]).await.expect("shown").is_none());
+}
+
+fn body(text: &str) -> Dead {
+    let (reason, field) = ("must be text".to_owned(), "message".to_owned());
+    Dead { body: text.into(), reason, field, origin: "cli:jobs.jsonl:17".to_owned(), at: at(3) }
+}
+
+pub async fn what_was_read_of_the_fleet_is_remembered(ledger: &Ledger) {
+    let row = |id: &str, fields: &str, read_at| FleetRow {
+        kind: "number".to_owned(),
+        id: id.to_owned(),
+        parent: "waba".to_owned(),
+        fields: fields.to_owned(),
+        read_at,
+    };
+    let waba = FleetRow { kind: "waba".to_owned(), ..row("9", "{}", at(0)) };
+    ledger.fleet_put(vec![row("2", "{}", at(0)), row("1", "{}", at(0)), waba]).await.expect("put");
+    ledger.fleet_put(vec![row("2", r#"{"quality":"RED"}"#, at(5))]).await.expect("put");
+    let listed = ledger.fleet_list("number".to_owned()).await.expect("listed");
+    assert_eq!(listed, [row("1", "{}", at(0)), row("2", r#"{"quality":"RED"}"#, at(5))]);
+}
