@@ -41,7 +41,13 @@ pub fn password(place: u32) -> Value {
 
 /// A shipping notice.
 pub fn notice(place: u32) -> Value {
-    job(&format!("order-{}-shipped", place + 1), &londoner(place), template::NOTICE, "utility", &format!("#{}", place + 1))
+    job(
+        &format!("order-{}-shipped", place + 1),
+        &londoner(place),
+        template::NOTICE,
+        "utility",
+        &format!("#{}", place + 1),
+    )
 }
 
 /// A text that nobody could send: it is longer than Meta takes.

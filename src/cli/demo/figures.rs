@@ -136,7 +136,14 @@ mod tests {
 
     #[test]
     fn a_share_is_never_rounded_to_nothing_or_to_all() {
-        for (part, whole, text) in [(0, 5_000, "0 %"), (1, 5_000, "<1 %"), (4_999, 5_000, ">99 %"), (7, 7, "100 %"), (1, 3, "33 %"), (0, 0, "–")] {
+        for (part, whole, text) in [
+            (0, 5_000, "0 %"),
+            (1, 5_000, "<1 %"),
+            (4_999, 5_000, ">99 %"),
+            (7, 7, "100 %"),
+            (1, 3, "33 %"),
+            (0, 0, "–"),
+        ] {
             assert_eq!(percent(part, whole), text);
         }
     }

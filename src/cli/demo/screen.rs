@@ -26,13 +26,15 @@ pub fn look(end: &(impl IsTerminal + rustix::fd::AsFd)) -> Look {
 
 /// The first of the three that is set rules, as in every program that asks the C library.
 fn speaks_unicode() -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| {
-        std::env::var(name).ok().filter(|value| !value.is_empty())
-    });
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     set.is_none_or(|locale| {
         let locale = locale.to_ascii_lowercase();
         // Without a locale's word, most terminals of today take it; `C` and its like mean it.
-        locale.contains("utf-8") || locale.contains("utf8") || !(locale == "c" || locale == "posix" || locale.contains('.'))
+        locale.contains("utf-8")
+            || locale.contains("utf8")
+            || !(locale == "c" || locale == "posix" || locale.contains('.'))
     })
 }
 
@@ -58,11 +60,7 @@ impl Screen {
         let look = look(&io::stderr());
         let is_watched = io::stderr().is_terminal() && io::stdout().is_terminal();
         let is_able = std::env::var_os("TERM").is_some_and(|term| term != "dumb") && look.width >= 40;
-        if is_watched && is_able {
-            Self::Block(Block::begin(look))
-        } else {
-            Self::Lines { next: Instant::now() }
-        }
+        if is_watched && is_able { Self::Block(Block::begin(look)) } else { Self::Lines { next: Instant::now() } }
     }
 
     /// Shows where it is.

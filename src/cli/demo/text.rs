@@ -135,7 +135,11 @@ impl Line {
                 shown.push_str(code);
                 shown.push('m');
             }
-            if look.unicode { shown.push_str(text) } else { shown.extend(text.chars().map(ascii)) }
+            if look.unicode {
+                shown.push_str(text)
+            } else {
+                shown.extend(text.chars().map(ascii))
+            }
             if is_inked {
                 shown.push_str("\x1b[0m");
             }

@@ -54,9 +54,16 @@ pub fn lines(reckoning: &Reckoning, width: usize) -> Vec<Line> {
     lines.push(Line::new());
     if width + 2 >= TWO_COLUMNS {
         let half = (width - GUTTER) / 2;
-        let left = stacked(vec![numbers::section(reckoning, half), latency::section(reckoning, half), story::section(reckoning, half)]);
-        let right =
-            stacked(vec![outcomes::section(reckoning, half), retries::section(reckoning, half), proof::section(reckoning, half)]);
+        let left = stacked(vec![
+            numbers::section(reckoning, half),
+            latency::section(reckoning, half),
+            story::section(reckoning, half),
+        ]);
+        let right = stacked(vec![
+            outcomes::section(reckoning, half),
+            retries::section(reckoning, half),
+            proof::section(reckoning, half),
+        ]);
         lines.extend(beside(left, right, half + GUTTER));
     } else {
         lines.extend(stacked(vec![
@@ -85,7 +92,8 @@ fn head(reckoning: &Reckoning, width: usize) -> Vec<Line> {
     let how = format!(" by {able} numbers in {}", brief(reckoning.lasted));
     let mut lines = vec![Line::of(Ink::Strong, sent).with(Ink::Plain, how).clipped(width)];
     if reckoning.is_cut_short {
-        let open: u64 = reckoning.proof.states.iter().filter(|(state, _)| !state.has_ended()).map(|(_, count)| count).sum();
+        let open: u64 =
+            reckoning.proof.states.iter().filter(|(state, _)| !state.has_ended()).map(|(_, count)| count).sum();
         let words = format!(
             "You stopped it: {} jobs have not ended. In a ledger that is kept they would wait for the next worker.",
             Count(open)

@@ -12,8 +12,7 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     for problem in &proof.problems {
         lines.extend(point("✗", Ink::Bad, problem, width));
     }
-    let sum: Vec<String> =
-        proof.states.iter().map(|(state, count)| format!("{} {state}", Count(*count))).collect();
+    let sum: Vec<String> = proof.states.iter().map(|(state, count)| format!("{} {state}", Count(*count))).collect();
     lines.extend(point("✓", Ink::Good, &format!("{} taken in = {}", Count(proof.taken_in), sum.join(" + ")), width));
     let confirmed = format!("{} accepted stand in the simulator's own log, each once", Count(proof.confirmed));
     lines.extend(point("✓", Ink::Good, &confirmed, width));

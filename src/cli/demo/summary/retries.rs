@@ -14,8 +14,7 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     if reckoning.retries.is_empty() {
         return None;
     }
-    let header =
-        [("TIMES", Side::Right), ("JOBS", Side::Right), ("CAME THROUGH", Side::Right), ("WHY", Side::Left)];
+    let header = [("TIMES", Side::Right), ("JOBS", Side::Right), ("CAME THROUGH", Side::Right), ("WHY", Side::Left)];
     let rows: Vec<Vec<Line>> = reckoning
         .retries
         .iter()

@@ -11,8 +11,12 @@ use crate::cli::wording::Count;
 
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let story = reckoning.story.as_ref()?;
-    let mut lines =
-        vec![Line::of(Ink::Faint, "What became of ").with(Ink::Accent, story.id.clone()).with(Ink::Faint, ":").clipped(width)];
+    let mut lines = vec![
+        Line::of(Ink::Faint, "What became of ")
+            .with(Ink::Accent, story.id.clone())
+            .with(Ink::Faint, ":")
+            .clipped(width),
+    ];
     let rows: Vec<Vec<Line>> =
         story.steps.iter().map(|step| vec![Line::of(Ink::Faint, after(step)), told(step)]).collect();
     lines.extend(columns(&[Side::Right, Side::Left], &rows, width));
@@ -35,8 +39,8 @@ fn told(step: &Step) -> Line {
                 None => line,
             }
         }
-        Event::Accepted { number, attempt } => {
-            Line::plain(format!("{number}: ")).with(Ink::Good, "Meta took it").with(Ink::Plain, format!(", attempt {attempt}"))
-        }
+        Event::Accepted { number, attempt } => Line::plain(format!("{number}: "))
+            .with(Ink::Good, "Meta took it")
+            .with(Ink::Plain, format!(", attempt {attempt}")),
     }
 }
