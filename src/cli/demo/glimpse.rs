@@ -172,7 +172,7 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let trouble = trouble
         .then(one(Ink::Plain, glimpse.refused, "refused"))
         .then(dot())
-        .then(one(Ink::Warn, glimpse.waiting, "will go again"))
+        .then(one(Ink::Warn, glimpse.waiting, "to retry"))
         .then(dot())
         .then(one(Ink::Warn, glimpse.unknown, "unknown"))
         .then(dot())
