@@ -109,12 +109,14 @@ fn campaign(glimpse: &Glimpse, width: usize) -> Line {
 const BAR: usize = 14;
 /// Columns of everything in a number's line but its history.
 const BESIDE_HISTORY: usize = 74;
+/// Above the history, which is not shown in fewer columns.
+const OVER_TIME: &str = "RATE OVER TIME";
 
 fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let points = width.saturating_sub(BESIDE_HISTORY + 2).min(100);
     let sides = [Side::Left, Side::Left, Side::Left, Side::Right, Side::Right, Side::Left, Side::Left];
     let faint = |text: &str| Line::of(Ink::Faint, text);
-    let over_time = if points < 10 { "" } else { "RATE OVER TIME" };
+    let over_time = if points < OVER_TIME.len() { "" } else { OVER_TIME };
     let mut rows = vec![vec![
         faint("NUMBER"),
         faint("QUALITY"),
@@ -128,7 +130,11 @@ fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
         let share = number.rate as f64 / f64::from(number.limit);
         let (filled, blank) = bar(share, BAR);
         let ink = if number.rests_for.is_some() { Ink::Faint } else { Ink::Accent };
-        let shown = if points < 10 { String::new() } else { history(&number.history, f64::from(number.limit), points) };
+        let shown = if points < OVER_TIME.len() {
+            String::new()
+        } else {
+            history(&number.history, f64::from(number.limit), points)
+        };
         vec![
             Line::plain(number.display),
             Line::of(quality_ink(number.quality), number.quality.word()),

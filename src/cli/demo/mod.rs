@@ -30,7 +30,6 @@ use anyhow::Context as _;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::context::Context;
 use super::exit::{BadUsage, Exit};
 use super::wording::say;
 use crate::app;
@@ -62,12 +61,14 @@ enum Home {
 }
 
 impl Demo {
-    pub(super) async fn run(self, _context: &Context) -> anyhow::Result<Exit> {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let home = self.home()?;
         let look = screen::look(&io::stdout());
         screen::print(&intro::lines(self.messages, look.width), look)?;
         let findings = self.play(home.path()).await?;
         let reckoning = reckoning::reckon(findings);
+        // Its window may have changed meanwhile.
+        let look = screen::look(&io::stdout());
         screen::print(&summary::lines(&reckoning, look.width), look)?;
         let kept = match &home {
             Home::Passing(_) => None,

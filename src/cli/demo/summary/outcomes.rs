@@ -8,6 +8,7 @@ use crate::cli::wording::Count;
 use crate::graph::{Path, codes};
 use crate::outcome::{Reason, State};
 
+/// States in order of a job's life, with the causes of each.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let mut rows = Vec::new();
     for (state, causes) in &reckoning.outcomes {
