@@ -34,9 +34,6 @@ const COLUMNS: &[Column<Setting>] = &[
 impl ConfigCommand {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        for notice in config.notices() {
-            say(format_args!("note: {notice}"));
-        }
         match self {
             Self::Check => {
                 config.check_sending()?;

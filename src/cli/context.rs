@@ -39,6 +39,15 @@ impl Context {
 
     /// The configuration; commands that send nothing take one that no sender could start on.
     pub fn config(&self) -> anyhow::Result<Config> {
+        let config = self.config_without_notices()?;
+        for notice in config.notices() {
+            say(format_args!("note: {notice}"));
+        }
+        Ok(config)
+    }
+
+    /// The same, for who has another place for its notices.
+    pub fn config_without_notices(&self) -> anyhow::Result<Config> {
         Ok(Config::load(Sources::of_process(self.config.clone(), self.set.clone()))?)
     }
 

@@ -56,7 +56,7 @@ struct Global {
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = args::pair, help_heading = "Everywhere")]
     set: Vec<(String, String)>,
     /// How data is printed
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM", help_heading = "Everywhere")]
+    #[arg(long, global = true, default_value = "table", value_parser = args::word(Output::ALL, Output::as_str), value_name = "FORM", help_heading = "Everywhere")]
     output: Output,
     /// Answer every question with yes
     #[arg(long, short, global = true, help_heading = "Everywhere")]

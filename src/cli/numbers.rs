@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::args::Moment;
 use super::context::{Context, field, known_numbers, operator};
 use super::exit::{BadUsage, Exit};
-use super::holds::{covers, number_id, placed, until};
+use super::holds::{covers, number_id, placed};
 use super::output::{Column, Output, words};
 use super::wording::{relative, say};
 use crate::clock::{self, Timestamp};
@@ -145,11 +145,7 @@ fn stops(hold: &Hold, id: &NumberId) -> bool {
 }
 
 fn held(row: &Listed) -> String {
-    let now = clock::now().wall;
-    let hold = |hold: &Hold| {
-        let end = if hold.until.is_some() { format!(", ends {}", until(hold, now)) } else { String::new() };
-        format!("{}: {} by {}{end}", hold.id.0, hold.reason, hold.who)
-    };
+    let hold = |hold: &Hold| format!("hold {}: {}", hold.id.0, hold.reason);
     row.holds.iter().map(hold).collect::<Vec<_>>().join("; ")
 }
 

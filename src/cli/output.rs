@@ -2,23 +2,23 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::outcome::words;
 
-/// In which form a list is printed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub enum Output {
-    /// For people.
-    #[default]
-    Table,
-    /// One JSON document.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
+words! {
+    /// In which form data is printed.
+    Output {
+        /// For people.
+        Table = "table",
+        /// One JSON document.
+        Json = "json",
+        /// One JSON object a line.
+        Jsonl = "jsonl",
+    }
 }
 
 /// A column of a list.

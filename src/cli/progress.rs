@@ -1,9 +1,10 @@
 //! How far a long command is: a bar on a terminal, a plain line now and then elsewhere.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio::time::Instant;
 
 use super::wording::{Count, say};
@@ -28,11 +29,15 @@ impl Progress {
         let face = if stderr().is_terminal() {
             let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
             let form = if total.is_some() {
-                "{msg} {wide_bar} {human_pos}/{human_len} {per_sec:>10} {eta:>4}"
+                "{msg} {wide_bar} {human_pos}/{human_len} {rate:>8} {eta:>4}"
             } else {
-                "{msg} {spinner} {human_pos} {per_sec}"
+                "{msg} {spinner} {human_pos} {rate}"
             };
-            bar.set_style(ProgressStyle::with_template(form).expect("the form is well-formed").progress_chars("━╸ "));
+            let style = ProgressStyle::with_template(form).expect("the form is well-formed").progress_chars("━╸ ");
+            bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+                // A formatter's failure is the formatter's own to tell.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            }));
             bar.set_message(what);
             Face::Bar(bar)
         } else {

@@ -22,7 +22,7 @@ pub struct Run {
 
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let config = context.config()?;
+        let config = context.config_without_notices()?;
         config.check_sending()?;
         make_folder(ledger_path(&config)?)?;
         let _logs = telemetry::init(&config.log);

@@ -102,3 +102,43 @@ fn written(from: From) -> String {
         From::Display(digits) => format!("+{digits}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        flags: Flags,
+        #[arg(long)]
+        template: Option<String>,
+        #[arg(long)]
+        json: Option<String>,
+        #[arg(long)]
+        file: Option<String>,
+    }
+
+    fn composed(line: &str, content: Content) -> Value {
+        let line = Line::try_parse_from(line.split(' ')).expect("valid");
+        serde_json::from_slice(&line.flags.compose(content, Timestamp::from_millis(0))).expect("JSON")
+    }
+
+    #[test]
+    fn flags_become_a_job_as_a_producer_would_write_it() {
+        let line = "send --to 44-7700-900123 --from +15550100001 --priority urgent --ttl 5m --not-before 10s --id a";
+        assert_eq!(
+            composed(line, Content::Text("hi".into())),
+            json!({"id": "a", "to": "+447700900123", "from": "+15550100001", "priority": "urgent", "ttl": "5m",
+                   "not_before": "1970-01-01T00:00:10.000Z", "message": {"type": "text", "text": {"body": "hi"}}})
+        );
+        let line = "send --to +447700900123 --template t --language en_US --param Anna --param 17";
+        assert_eq!(
+            composed(line, Content::Template("t".into()))["message"],
+            json!({"type": "template", "template": {"name": "t", "language": {"code": "en_US"}, "components": [
+                {"type": "body", "parameters": [{"type": "text", "text": "Anna"}, {"type": "text", "text": "17"}]}]}})
+        );
+    }
+}

@@ -7,7 +7,7 @@ use crate::app::RunOptions;
 use crate::cli::exit::Exit;
 use crate::cli::run::until_signalled;
 use crate::cli::wording::say;
-use crate::config::{Config, LogConfig};
+use crate::config::{Config, LogConfig, LogFormat};
 use crate::ledger::LedgerError;
 use crate::telemetry;
 
@@ -45,7 +45,7 @@ async fn with_worker(config: &Config, work: impl Future<Output = anyhow::Result<
         }
         ended = &mut worker => match ended {
             Ok(_) => {
-                say("stopped before all had ended: what is left stays in line");
+                say("stopped before all had ended: what was handed in stays in line; a file can be handed in again");
                 Ok(Exit::Partly)
             }
             Err(error) if is_taken(&error) => {
@@ -61,9 +61,11 @@ fn is_taken(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(LedgerError::Taken(_)))
 }
 
-/// Warnings only, in the midst of words for people; unless somebody asked for more.
+/// Warnings only and in words, in the midst of words for people; unless somebody asked for something else.
 fn quiet(config: &Config) -> LogConfig {
-    let is_asked = config.show().iter().any(|setting| setting.key == "log.filter" && setting.origin != "default");
-    let filter = if is_asked { config.log.filter.clone() } else { "warn".to_owned() };
-    LogConfig { filter, ..config.log.clone() }
+    let is_asked = |key: &str| config.show().iter().any(|setting| setting.key == key && setting.origin != "default");
+    LogConfig {
+        format: if is_asked("log.format") { config.log.format } else { LogFormat::Text },
+        filter: if is_asked("log.filter") { config.log.filter.clone() } else { "warn".to_owned() },
+    }
 }

@@ -72,6 +72,7 @@ struct Counter<'a> {
 }
 
 impl Many {
+    /// Hands in every line, then follows if that was asked for, and prints what became of them.
     pub async fn hand_in(self, context: &Context, config: &Config, ledger: &Ledger) -> anyhow::Result<Exit> {
         let known = known_numbers(config, ledger).await?;
         let mut counter = Counter {
@@ -97,7 +98,8 @@ impl Many {
 }
 
 fn report(context: &Context, report: Report) -> anyhow::Result<Exit> {
-    if context.output != Output::Table || report.ended.is_some() {
+    let is_empty = report.ended.as_ref().is_none_or(Vec::is_empty);
+    if context.output != Output::Table || !is_empty {
         context.output.one(&report, || {
             let ended = report.ended.as_deref().unwrap_or_default();
             table(ended, follow_many::COLUMNS, None)

@@ -25,7 +25,11 @@ struct Stand {
     reason: Option<Reason>,
     due_at: Option<Timestamp>,
     attempts: u32,
+    is_overdue: bool,
 }
+
+/// In line for so long, a job deserves a second word.
+const OVERDUE: Duration = Duration::from_secs(6);
 
 /// Until the job has ended.
 pub async fn follow(context: &Context, ledger: &Ledger, answer: &Answer) -> anyhow::Result<Exit> {
@@ -36,9 +40,9 @@ pub async fn follow(context: &Context, ledger: &Ledger, answer: &Answer) -> anyh
         let job = JobRef { source: None, id: answer.key.to_string() };
         let row = ledger.show(job).await?.into_iter().find(|row| row.key == answer.key);
         let mut row = row.ok_or_else(|| anyhow!("job {} is gone from the ledger", answer.id))?;
-        let stand = Stand { state: row.state, reason: row.reason, due_at: row.due_at, attempts: row.attempts };
+        let stand = Stand::of(&row, clock::now().wall);
         if said.as_ref() != Some(&stand) {
-            say(line(&row));
+            say(line(&row, &show::explain(ledger, &row).await?));
             said = Some(stand);
         }
         if row.state.has_ended() {
@@ -76,12 +80,21 @@ pub fn is_good(state: State) -> bool {
     }
 }
 
-fn line(row: &JobRow) -> String {
+impl Stand {
+    fn of(row: &JobRow, now: Timestamp) -> Self {
+        let is_in_line = matches!(row.state, State::Queued | State::Waiting);
+        let is_overdue = is_in_line && now.since(row.due_at.unwrap_or(row.created_at)) > OVERDUE;
+        Self { state: row.state, reason: row.reason, due_at: row.due_at, attempts: row.attempts, is_overdue }
+    }
+}
+
+fn line(row: &JobRow, why: &str) -> String {
     let reason = row.reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let details = row.details.as_ref().filter(|_| row.state == State::Failed);
     let details =
         details.filter(|text| !text.is_empty()).map(|text| format!("; Meta said: {text}")).unwrap_or_default();
     let wamid = row.wamid.as_ref().map(|wamid| format!(" as {wamid}")).unwrap_or_default();
-    let code = row.code.map(|code| format!(", code {code}")).unwrap_or_default();
-    format!("{}{reason}: {}{wamid}{code}{details}", row.state, show::why(row, &[], Some(0), clock::now().wall))
+    let code = row.code.map(|code| format!(", code {code} ({})", show::meaning(code).unwrap_or("not in our table")));
+    let code = code.unwrap_or_default();
+    format!("{}{reason}: {why}{wamid}{code}{details}", row.state)
 }

@@ -128,8 +128,10 @@ fn standstill(census: &Census) -> String {
     let open: Vec<_> = open.map(|(state, jobs)| of(&(state.to_string(), *jobs))).collect();
     let why: Vec<_> = census.waiting.iter().map(|(reason, jobs)| of(&(reason.to_string(), *jobs))).collect();
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+    let is_any_queued = census.states.iter().any(|(state, jobs)| *state == State::Queued && *jobs > 0);
+    let hint = if is_any_queued { "; is a worker running?" } else { "" };
     format!(
-        "nothing has moved for {}: {}{why}; `tidegate show JOB` says why, `tidegate holds list` what blocks; is a worker running?",
+        "nothing has moved for {}: {}{why}; `tidegate show JOB` says why, `tidegate holds list` what blocks{hint}",
         length(STANDSTILL),
         open.join(", ")
     )
@@ -147,6 +149,7 @@ mod tests {
             ..Census::default()
         };
         assert!(standstill(&census).starts_with("nothing has moved for 10 s: 1,200 waiting (1,200 held);"));
+        assert!(!standstill(&census).contains("is a worker running"));
         assert_eq!(open_in_all(&census), 1_200);
     }
 }

@@ -29,8 +29,15 @@ use crate::outcome::State;
 use compose::{Content, Flags};
 use embedded::Company;
 
+const EXAMPLES: &str = "Examples:
+  tidegate send --to +447700900123 --template hello_world --language en_US --follow
+  tidegate send --to +447700900123 --text 'Your code is 1234' --priority urgent --ttl 5m
+  tidegate send --file jobs.jsonl --run
+  generate-jobs | tidegate send --file - --output json";
+
 /// Flags of `tidegate send`.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Send {
     #[command(flatten)]
     what: What,

@@ -12,10 +12,11 @@ use super::job_name::{find_or_fail, full_name};
 use super::output::{Column, Output, counts, facts, table, words};
 use super::wording::{masked, moment, relative, say};
 use crate::clock::{self, Timestamp};
+use crate::graph::{Path, codes};
 use crate::hold::{Hold, Scope};
 use crate::ledger::{JobRow, Ledger, TrailEntry};
 
-pub use why::why;
+use why::why;
 
 /// Flags of `tidegate show`.
 #[derive(Args, Debug)]
@@ -32,6 +33,8 @@ pub struct Show {
 struct Shown {
     #[serde(flatten)]
     job: JobRow,
+    /// What Meta means by its code.
+    meaning: Option<&'static str>,
     /// In words, why it is where it is.
     why: String,
     /// How many of its lane go before it, as far as counted.
@@ -70,6 +73,11 @@ impl Show {
     }
 }
 
+/// Why a job is where it is, with all that the ledger knows.
+pub async fn explain(ledger: &Ledger, job: &JobRow) -> anyhow::Result<String> {
+    Ok(gather(ledger, job.clone()).await?.why)
+}
+
 async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
     let now = clock::now().wall;
     let standing = if job.state.has_ended() { Vec::new() } else { ledger.holds().await? };
@@ -80,7 +88,7 @@ async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
     let trail = ledger.trail(job.key).await?;
     let ahead = if job.state.has_ended() { None } else { ledger.waiting_ahead(job.key, now).await? };
     let holds = in_its_way(standing, &job);
-    Ok(Shown { why: why(&job, &holds, ahead, now), ahead, holds, trail, job })
+    Ok(Shown { meaning: job.code.and_then(meaning), why: why(&job, &holds, ahead, now), ahead, holds, trail, job })
 }
 
 /// The holds that this job will meet whichever number takes it.
@@ -137,9 +145,15 @@ fn told(shown: &Shown, now: Timestamp) -> String {
 
 fn said_by_meta(job: &JobRow) -> Option<String> {
     let details = job.details.clone().filter(|details| !details.is_empty());
-    match (job.code, details) {
-        (Some(code), Some(details)) => Some(format!("{code}: {details}")),
-        (Some(code), None) => Some(code.to_string()),
-        (None, details) => details,
-    }
+    let code = job.code.map(|code| match meaning(code) {
+        Some(meaning) => format!("{code}, {meaning}"),
+        None => code.to_string(),
+    });
+    let said: Vec<_> = [code, details].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(": "))
+}
+
+/// What Meta means by a code, where our table has it.
+pub fn meaning(code: u32) -> Option<&'static str> {
+    Some(codes::lookup(Path::Messages, code, None)?.meaning)
 }
