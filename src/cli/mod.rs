@@ -109,7 +109,7 @@ impl Cli {
         let context = Context::new(self.global);
         let done = match self.command {
             Command::Run(command) => command.run(&context).await,
-            Command::Demo(command) => command.run(&context).await,
+            Command::Demo(command) => command.run().await,
             Command::Send(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::Cancel(command) => command.run(&context).await,

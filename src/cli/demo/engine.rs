@@ -4,7 +4,7 @@ use std::thread;
 
 use anyhow::{Context as _, anyhow};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::{self, RunOptions};
 use crate::config::Config;
@@ -13,7 +13,8 @@ use crate::worker::Drained;
 
 /// A running worker. Dropping it stops it without waiting for it.
 pub struct Engine {
-    stop: CancellationToken,
+    /// Cancels when it is dropped.
+    stop: DropGuard,
     ended: oneshot::Receiver<anyhow::Result<Drained>>,
     thread: thread::JoinHandle<()>,
 }
@@ -37,7 +38,7 @@ impl Engine {
                 drop(tell.send(drained));
             })
             .context("the worker's thread can't start")?;
-        Ok(Self { stop, ended, thread })
+        Ok(Self { stop: stop.drop_guard(), ended, thread })
     }
 
     /// Resolves when it has ended by itself, which it should not. Dropping it loses nothing but the answer.
@@ -51,7 +52,7 @@ impl Engine {
 
     /// Tells it to stop, and waits until what is in flight is settled.
     pub async fn stop(self) -> anyhow::Result<Drained> {
-        self.stop.cancel();
+        drop(self.stop);
         let drained = self.ended.await.context("the worker panicked")??;
         self.thread.join().map_err(|_| anyhow!("the worker panicked at its end"))?;
         Ok(drained)

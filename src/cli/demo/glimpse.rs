@@ -109,12 +109,14 @@ fn campaign(glimpse: &Glimpse, width: usize) -> Line {
 const BAR: usize = 14;
 /// Columns of everything in a number's line but its history.
 const BESIDE_HISTORY: usize = 74;
+/// Above the history, which is not shown in fewer columns.
+const OVER_TIME: &str = "RATE OVER TIME";
 
 fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let points = width.saturating_sub(BESIDE_HISTORY + 2).min(100);
     let sides = [Side::Left, Side::Left, Side::Left, Side::Right, Side::Right, Side::Left, Side::Left];
     let faint = |text: &str| Line::of(Ink::Faint, text);
-    let over_time = if points < 10 { "" } else { "RATE OVER TIME" };
+    let over_time = if points < OVER_TIME.len() { "" } else { OVER_TIME };
     let mut rows = vec![vec![
         faint("NUMBER"),
         faint("QUALITY"),
@@ -128,7 +130,11 @@ fn numbers(glimpse: &Glimpse, width: usize) -> Vec<Line> {
         let share = number.rate as f64 / f64::from(number.limit);
         let (filled, blank) = bar(share, BAR);
         let ink = if number.rests_for.is_some() { Ink::Faint } else { Ink::Accent };
-        let shown = if points < 10 { String::new() } else { history(&number.history, f64::from(number.limit), points) };
+        let shown = if points < OVER_TIME.len() {
+            String::new()
+        } else {
+            history(&number.history, f64::from(number.limit), points)
+        };
         vec![
             Line::plain(number.display),
             Line::of(quality_ink(number.quality), number.quality.word()),
@@ -172,11 +178,11 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
     let trouble = trouble
         .then(one(Ink::Plain, glimpse.refused, "refused"))
         .then(dot())
-        .then(one(Ink::Warn, glimpse.waiting, "will go again"))
+        .then(one(Ink::Warn, glimpse.waiting, "to retry"))
         .then(dot())
         .then(one(Ink::Warn, glimpse.unknown, "unknown"))
         .then(dot())
-        .then(one(Ink::Plain, glimpse.failed, "ended unsent"));
+        .then(one(Ink::Plain, glimpse.failed, "given up"));
     vec![passwords.clipped(width), trouble.clipped(width)]
 }
 
@@ -199,4 +205,73 @@ pub fn told(glimpse: &Glimpse) -> String {
         percent(glimpse.done, glimpse.total),
         rates.join(" + "),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::shown;
+    use super::super::stage::CAST;
+    use super::*;
+
+    fn glimpse(phase: Phase) -> Glimpse {
+        let number = |player: &super::super::stage::Player| NumberGlimpse {
+            display: player.display,
+            quality: player.quality,
+            limit: player.limit,
+            rate: player.limit as usize,
+            accepted: 12_345,
+            history: vec![f64::from(player.limit); 300],
+            rests_for: (player.limit == 20).then_some(Duration::from_millis(29_100)),
+        };
+        let spread = Spread::of(vec![Duration::from_millis(9), Duration::from_millis(18)]);
+        Glimpse {
+            phase,
+            elapsed: Duration::from_millis(12_300),
+            done: 3_120,
+            total: 5_000,
+            remaining: Some(Duration::from_millis(11_400)),
+            numbers: CAST.iter().map(number).collect(),
+            passwords: Passwords { last: Some(Duration::from_millis(9)), spread },
+            refused: 1_061,
+            waiting: 12,
+            unknown: 3,
+            failed: 40,
+            open: 1_880,
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for phase in [Phase::Sending, Phase::Settling, Phase::Stopping] {
+            for width in 30..=240 {
+                for line in drawn(&glimpse(phase), width) {
+                    assert!(line.width() <= width, "{width}: {line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn at_eighty_columns_nothing_is_cut() {
+        let shown = shown(&drawn(&glimpse(Phase::Sending), 79));
+        assert!(!shown.contains('…'), "{shown}");
+        assert!(shown.contains("3,120 of 5,000  62 %   12 s left"), "{shown}");
+        assert!(shown.contains("20/s of 20") && shown.contains("rests 30 s"), "{shown}");
+    }
+
+    #[test]
+    fn a_wide_terminal_shows_the_rate_over_time() {
+        assert!(!shown(&drawn(&glimpse(Phase::Sending), 80)).contains("RATE OVER TIME"));
+        assert!(shown(&drawn(&glimpse(Phase::Sending), 120)).contains("RATE OVER TIME"));
+    }
+
+    #[test]
+    fn a_pipe_gets_one_line() {
+        let line = told(&glimpse(Phase::Settling));
+        assert_eq!(
+            line,
+            " 12 s  3,120 of 5,000 messages (62 %); now 80/80 + 80/80 + 20/20 per second; \
+             2 one-time passwords, half in 9.0 ms; 1,880 not ended yet"
+        );
+    }
 }

@@ -42,17 +42,19 @@ pub fn next(kept: Option<&Path>, width: usize) -> Vec<Line> {
                 (format!("{set} show spring-sale-00014"), "all that is known of one of them"),
             ]
         }
-        None => vec![("tidegate demo --keep DIR".to_owned(), "the same, and the ledger stays to be looked at")],
+        None => vec![("tidegate demo --keep DIR".to_owned(), "the same, and the ledger stays")],
     };
     rows.extend([
         ("tidegate simulate".to_owned(), "a Cloud API to try your own programs on"),
         ("tidegate send --to … --text … --run".to_owned(), "your first own message"),
-        ("tidegate run".to_owned(), "a worker; metrics and a status page on 127.0.0.1:9464"),
-        ("README.md".to_owned(), "from here to a test number of Meta's, step by step"),
+        ("tidegate run".to_owned(), "a worker; status page on 127.0.0.1:9464"),
+        ("README.md".to_owned(), "a test number of Meta's, step by step"),
     ]);
     let mut lines = vec![Line::of(Ink::Strong, "Where to look next")];
-    let is_narrow = rows.iter().any(|(command, words)| command.chars().count() + words.len() + 4 > width);
-    if is_narrow {
+    let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    let commands = widest(&mut rows.iter().map(|(command, _)| command.chars().count()));
+    let words = widest(&mut rows.iter().map(|(_, words)| words.chars().count()));
+    if commands + 2 + words > width {
         for (command, words) in &rows {
             lines.push(Line::of(Ink::Accent, command.clone()).clipped(width));
             lines.push(Line::of(Ink::Faint, format!("  {words}")).clipped(width));
@@ -71,6 +73,12 @@ pub fn next(kept: Option<&Path>, width: usize) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn at_eighty_columns_nothing_is_cut() {
+        let shown = super::super::samples::shown(&next(None, 80));
+        assert!(shown.contains("tidegate run      ") && !shown.contains("…\n"), "{shown}");
+    }
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {

@@ -30,13 +30,13 @@ use anyhow::Context as _;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::context::Context;
 use super::exit::{BadUsage, Exit};
 use super::wording::say;
 use crate::app;
 use crate::ledger::sqlite::Access;
 use crate::sim::Sim;
-use play::{Ended, Play};
+use play::Play;
+use reckoning::{Findings, Reckoning};
 
 /// Flags of `tidegate demo`.
 #[derive(Args, Debug)]
@@ -61,12 +61,14 @@ enum Home {
 }
 
 impl Demo {
-    pub(super) async fn run(self, _context: &Context) -> anyhow::Result<Exit> {
+    pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let home = self.home()?;
         let look = screen::look(&io::stdout());
         screen::print(&intro::lines(self.messages, look.width), look)?;
-        let ended = self.play(home.path()).await?;
-        let reckoning = reckoning::reckon(ended.findings);
+        let findings = self.play(home.path()).await?;
+        let reckoning = reckoning::reckon(findings);
+        // Its window may have changed meanwhile.
+        let look = screen::look(&io::stdout());
         screen::print(&summary::lines(&reckoning, look.width), look)?;
         let kept = match &home {
             Home::Passing(_) => None,
@@ -74,14 +76,7 @@ impl Demo {
         };
         screen::print(&intro::next(kept, look.width), look)?;
         home.leave()?;
-        Ok(if !reckoning.proof.problems.is_empty() {
-            say("it does not add up: this is a fault of Tidegate's, please report it with the lines above");
-            Exit::Failed
-        } else if reckoning.is_cut_short {
-            Exit::Partly
-        } else {
-            Exit::Done
-        })
+        Ok(exit(&reckoning))
     }
 
     fn home(&self) -> anyhow::Result<Home> {
@@ -98,13 +93,13 @@ impl Demo {
         Ok(Home::Kept(folder.clone()))
     }
 
-    async fn play(&self, folder: &Path) -> anyhow::Result<Ended> {
+    async fn play(&self, folder: &Path) -> anyhow::Result<Findings> {
         let simulator = Sim::spawn_thread(stage::simulator(self.seed)).context("the simulator can't start")?;
         let config = stage::configuration(folder, &simulator.url())?;
         let ledger = app::open_ledger(&config, Access::Worker).await?;
-        let ended = Play::new(simulator.oracle(), ledger, self.seed).perform(config, self.messages).await;
+        let findings = Play::new(simulator.oracle(), ledger, self.seed).perform(config, self.messages).await;
         simulator.stop().await.context("the simulator did not stop")?;
-        ended
+        findings
     }
 }
 
@@ -121,5 +116,36 @@ impl Home {
             Self::Passing(folder) => folder.close().context("the demo's folder can't be removed"),
             Self::Kept(_) => Ok(()),
         }
+    }
+}
+
+/// A demo that finds a message lost or doubled has failed, whoever stopped it.
+fn exit(reckoning: &Reckoning) -> Exit {
+    if !reckoning.proof.problems.is_empty() {
+        say("it does not add up: this is a fault of Tidegate's, please report it with the lines above");
+        Exit::Failed
+    } else if reckoning.is_cut_short {
+        Exit::Partly
+    } else {
+        Exit::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::State;
+
+    #[test]
+    fn the_exit_code_says_whether_it_adds_up() {
+        let ended = |spoil: fn(&mut reckoning::Findings)| {
+            let mut findings = samples::findings(3);
+            spoil(&mut findings);
+            exit(&reckoning::reckon(findings)).code()
+        };
+        assert_eq!(ended(|_| {}), 0);
+        assert_eq!(ended(|findings| findings.is_cut_short = true), 3);
+        assert_eq!(ended(|findings| findings.rows[0].state = State::Cancelled), 1);
+        assert_eq!(ended(|findings| drop(findings.rows.pop())), 1);
     }
 }

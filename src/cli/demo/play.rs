@@ -49,12 +49,6 @@ pub struct Play {
     notices: u32,
 }
 
-/// How it ended.
-pub struct Ended {
-    /// All that was found then.
-    pub findings: Findings,
-}
-
 /// Why the watching ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Watched {
@@ -80,7 +74,7 @@ impl Play {
     }
 
     /// From the first job to the last row.
-    pub async fn perform(mut self, config: Config, messages: u32) -> anyhow::Result<Ended> {
+    pub async fn perform(mut self, config: Config, messages: u32) -> anyhow::Result<Findings> {
         let mut signals = Signals::new()?;
         self.hand_in_campaign(messages).await?;
         let mut engine = Engine::start(config, self.ledger.clone())?;
@@ -108,8 +102,7 @@ impl Play {
         if watched == Watched::UntilNothingMoved {
             say("nothing has happened for half a minute, though jobs are left");
         }
-        let findings = self.find(&observer, watched == Watched::UntilStopped).await?;
-        Ok(Ended { findings })
+        self.find(&observer, watched == Watched::UntilStopped).await
     }
 
     async fn hand_in_campaign(&mut self, messages: u32) -> anyhow::Result<()> {

@@ -94,3 +94,77 @@ impl Proof {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::findings;
+    use super::*;
+    use crate::sim::EntryOutcome;
+
+    /// What a proof complains of after something was done to findings that add up.
+    fn complaints(spoil: impl FnOnce(&mut Findings)) -> Vec<String> {
+        let mut findings = findings(3);
+        spoil(&mut findings);
+        Proof::of(&findings).problems
+    }
+
+    #[test]
+    fn what_adds_up_has_no_problem() {
+        let proof = Proof::of(&findings(3));
+        assert_eq!((proof.taken_in, proof.confirmed, proof.doubled), (3, 3, 0));
+        assert_eq!(proof.states, [(State::Accepted, 3)]);
+        assert_eq!(proof.problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_job_that_is_gone_from_the_ledger_is_found() {
+        let found = complaints(|findings| drop(findings.rows.pop()));
+        let gone = "1 message taken in, and not in the ledger any more";
+        assert_eq!(found, [gone, "1 message taken by the simulator, and not in the ledger"]);
+    }
+
+    #[test]
+    fn a_job_that_was_sent_twice_is_found() {
+        let found = complaints(|findings| {
+            let mut again = findings.entries[0].clone();
+            again.wamid = Some("wamid.again".to_owned());
+            findings.entries.push(again);
+        });
+        assert_eq!(found, ["1 message sent twice"]);
+    }
+
+    #[test]
+    fn a_job_that_meta_never_took_is_found() {
+        let found =
+            complaints(|findings| findings.entries[1].outcome = EntryOutcome::Refused { code: 131_000, http: 500 });
+        assert_eq!(found, ["1 message accepted by the ledger's word, and not in the simulator's log"]);
+    }
+
+    #[test]
+    fn a_job_that_failed_and_was_taken_all_the_same_is_found() {
+        let found = complaints(|findings| findings.rows[0].state = State::Failed);
+        assert_eq!(found, ["1 message taken by the simulator, while the ledger says that they were not"]);
+    }
+
+    #[test]
+    fn a_job_that_never_ends_is_found_unless_somebody_stopped_it() {
+        let stuck = |findings: &mut Findings| {
+            findings.rows[0].state = State::Queued;
+            findings.entries.pop();
+        };
+        assert_eq!(complaints(stuck), ["1 message not ended, though nothing is left to wait for"]);
+        let stopped = complaints(|findings| {
+            stuck(findings);
+            findings.is_cut_short = true;
+        });
+        assert_eq!(stopped, Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_unresolved_job_may_have_been_taken() {
+        let mut findings = findings(3);
+        findings.rows[0].state = State::Unresolved;
+        let proof = Proof::of(&findings);
+        assert_eq!((proof.unresolved_taken, proof.confirmed, proof.problems.len()), (1, 2, 0));
+    }
+}

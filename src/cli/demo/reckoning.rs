@@ -257,3 +257,77 @@ fn most_ahead(book: &Book, arrivals: &Arrivals) -> Option<(u64, Duration)> {
     let behind = passwords.filter_map(|(key, handed)| Some((handed.ahead, arrivals.latency(*key, handed)?)));
     behind.max()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::findings;
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[test]
+    fn a_rate_is_arrivals_over_the_time_between_them() {
+        assert_eq!(average([0, 500_000_000, 1_000_000_000].into_iter()), 2.0);
+        assert_eq!(average([7].into_iter()), 0.0);
+        assert_eq!(average(std::iter::empty()), 0.0);
+        let reckoning = reckon(findings(41));
+        assert!((reckoning.numbers[0].average - 80.0).abs() < 1e-9, "{}", reckoning.numbers[0].average);
+        assert_eq!((reckoning.numbers[0].accepted, reckoning.numbers[1].accepted), (41, 0));
+        assert_eq!(reckoning.lasted, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn only_requests_over_the_limit_count_as_too_fast() {
+        let mut findings = findings(3);
+        findings.entries[0].outcome = EntryOutcome::Refused { code: 131_000, http: 500 };
+        findings.entries[1].outcome = EntryOutcome::Refused { code: TOO_FAST, http: 400 };
+        assert_eq!(reckon(findings).numbers[0].too_fast, 1);
+    }
+
+    #[test]
+    fn outcomes_stand_by_state_and_the_most_frequent_cause_first() {
+        let mut findings = findings(4);
+        for (row, code) in findings.rows.iter_mut().zip([131_026, 131_049, 131_026]) {
+            (row.state, row.code) = (State::Failed, Some(code));
+            row.reason = Some(if code == 131_026 { Reason::NotOnWhatsapp } else { Reason::MarketingLimit });
+        }
+        let outcomes = reckon(findings).outcomes;
+        let counts: Vec<u64> = outcomes[&State::Failed].iter().map(|cause| cause.count).collect();
+        assert_eq!((counts, outcomes[&State::Accepted][0].count), (vec![2, 1], 1));
+    }
+
+    #[test]
+    fn retries_count_times_and_jobs_and_who_came_through() {
+        let mut findings = findings(2);
+        let entry = |n: u32| TrailEntry {
+            n,
+            at: Timestamp::from_millis(0),
+            state: State::Waiting,
+            reason: Reason::MetaUnknown,
+            code: Some(131_000),
+            number: Some(CAST[0].id.to_owned()),
+            until: None,
+        };
+        findings.rows[0].state = State::Failed;
+        findings.trails.insert(findings.rows[0].key, vec![entry(1), entry(2)]);
+        findings.trails.insert(findings.rows[1].key, vec![entry(1)]);
+        let reckoning = reckon(findings);
+        let retry = &reckoning.retries[0];
+        assert_eq!((reckoning.retries.len(), retry.times, retry.jobs, retry.came_through), (1, 3, 2, 1));
+        let story = reckoning.story.unwrap();
+        assert_eq!((story.id.as_str(), story.steps.len()), ("spring-sale-00001", 3));
+    }
+
+    #[test]
+    fn latency_runs_from_handing_in_to_the_first_arrival() {
+        let mut findings = findings(2);
+        let mut again = findings.entries[0].clone();
+        (again.seq, again.at_ns) = (3, 9_000_000_000);
+        findings.entries[0].outcome = EntryOutcome::Refused { code: 131_000, http: 500 };
+        findings.entries.push(again);
+        let key = findings.rows[1].key;
+        findings.book.jobs.insert(key, Handed { kind: Kind::Password, at_ns: 1_000_000_000, ahead: 4_000 });
+        let reckoning = reckon(findings);
+        assert_eq!(reckoning.most_ahead, Some((4_000, Duration::from_micros(12_500))));
+        assert_eq!(reckoning.latencies[0].1.longest, Duration::from_micros(12_500));
+    }
+}

@@ -1,16 +1,20 @@
-//! A reckoning to draw, for tests.
+//! Findings to reckon and a reckoning to draw, for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::desk::Kind;
+use super::desk::{Book, Handed, Kind};
 use super::figures::Spread;
 use super::proof::Proof;
-use super::reckoning::{Cause, NumberRecord, Reckoning, Retry};
+use super::reckoning::{Cause, Findings, NumberRecord, Reckoning, Retry};
 use super::stage::CAST;
 use super::story::{Event, Step, Story};
 use super::text::{Line, Look};
+use crate::clock::Timestamp;
+use crate::job::{JobKey, Priority};
+use crate::ledger::JobRow;
 use crate::outcome::{Reason, State};
+use crate::sim::{Entry, EntryOutcome};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -94,4 +98,66 @@ pub fn troubled() -> Reckoning {
     reckoning.numbers[0].too_fast = 4;
     reckoning.outcomes.insert(State::Queued, vec![Cause { reason: None, code: None, count: 2_000 }]);
     reckoning
+}
+
+/// A job of the campaign that Meta took at its first attempt: key, what its producer noted, row, request.
+fn accepted_job(place: u8) -> (JobKey, Handed, JobRow, Entry) {
+    let key = JobKey::from_bytes([place; 16]);
+    let now = Timestamp::from_millis(1_000_000 + i64::from(place));
+    let wamid = Some(format!("wamid.{place}"));
+    let row = JobRow {
+        key,
+        id: format!("spring-sale-{place:05}"),
+        source: Some("demo".to_owned()),
+        state: State::Accepted,
+        reason: None,
+        code: None,
+        pool: "default".to_owned(),
+        priority: Priority::Bulk,
+        campaign: Some("spring-sale".to_owned()),
+        template: None,
+        number: Some(CAST[0].id.to_owned()),
+        recipient: "+12015550100".to_owned(),
+        category: "marketing".to_owned(),
+        attempts: 1,
+        wamid: wamid.clone(),
+        due_at: None,
+        deadline: None,
+        expires_at: now,
+        created_at: now,
+        accepted_at: Some(now),
+        ended_at: Some(now),
+        updated_at: now,
+        details: None,
+        hold: None,
+    };
+    let at_ns = 1_000_000_000 + u64::from(place) * 12_500_000;
+    let entry = Entry {
+        seq: place.into(),
+        at_ns,
+        unix_ms: 0,
+        number: CAST[0].id.into(),
+        recipient: String::new(),
+        wamid,
+        callback: Some(format!("{key}:1")),
+        kind: None,
+        category: None,
+        outcome: EntryOutcome::Accepted,
+    };
+    (key, Handed { kind: Kind::Campaign, at_ns: 0, ahead: 0 }, row, entry)
+}
+
+/// So many jobs that all went well; rows come the newest first.
+pub fn findings(count: u8) -> Findings {
+    let jobs: Vec<_> = (1..=count).map(accepted_job).collect();
+    Findings {
+        book: Book { jobs: jobs.iter().map(|(key, handed, ..)| (*key, *handed)).collect(), ..Book::default() },
+        rows: jobs.iter().rev().map(|(_, _, row, _)| row.clone()).collect(),
+        trails: HashMap::new(),
+        entries: jobs.into_iter().map(|(.., entry)| entry).collect(),
+        worst_seconds: vec![80, 0, 0],
+        histories: vec![Vec::new(); 3],
+        rested: vec![false; 3],
+        is_cut_short: false,
+    }
 }

@@ -58,8 +58,11 @@ pub enum Event {
 pub fn unluckiest(findings: &Findings) -> Option<Story> {
     let accepted = findings.rows.iter().filter(|row| row.state == State::Accepted);
     let with_trails = accepted.filter_map(|row| Some((row, findings.trails.get(&row.key)?)));
-    // Of equals the one with the lowest id, so that one seed tells one story.
-    let (row, trail) = with_trails.max_by(|(a, of_a), (b, of_b)| of_a.len().cmp(&of_b.len()).then(b.id.cmp(&a.id)))?;
+    // What Meta said is told rather than what a server before it said; of equals the lowest id.
+    let codes = |trail: &[TrailEntry]| trail.iter().filter(|entry| entry.code.is_some()).count();
+    let (row, trail) = with_trails.max_by(|(a, of_a), (b, of_b)| {
+        codes(of_a).cmp(&codes(of_b)).then(of_a.len().cmp(&of_b.len())).then(b.id.cmp(&a.id))
+    })?;
     tell(findings, row, trail)
 }
 

@@ -8,6 +8,7 @@ use super::super::text::{Ink, Line, wrapped};
 use super::Section;
 use crate::cli::wording::Count;
 
+/// The table; none before anything has arrived.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     if reckoning.latencies.is_empty() {
         return None;

@@ -12,6 +12,7 @@ const NARROW: usize = 74;
 /// A history in fewer columns says nothing.
 const LEAST_HISTORY: usize = 10;
 
+/// The table, with a history where there is room for one.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let room = width.saturating_sub(NARROW + 2).min(60);
     let mut header = vec![

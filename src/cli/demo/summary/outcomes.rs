@@ -8,6 +8,7 @@ use crate::cli::wording::Count;
 use crate::graph::{Path, codes};
 use crate::outcome::{Reason, State};
 
+/// States in order of a job's life, with the causes of each.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let mut rows = Vec::new();
     for (state, causes) in &reckoning.outcomes {
@@ -52,9 +53,19 @@ fn why(state: State, cause: &Cause, room: usize) -> Line {
     }
 }
 
+/// What to add to a reason that has no code of Meta's to explain it.
+const GLOSSES: [(Reason, &str); 3] = [
+    (Reason::NotTaken, ": a server in front of Meta was too busy"),
+    (Reason::LastLook, ": stopped at the last look, before a byte left"),
+    (Reason::Failing, ": its number was being rested"),
+];
+
 /// A reason with Meta's code and what the code means, as far as there is room.
 pub fn reason_with_code(reason: Reason, code: Option<u32>, room: usize) -> Line {
-    let Some(code) = code else { return Line::plain(words(reason)) };
+    let Some(code) = code else {
+        let gloss = GLOSSES.iter().find(|(known, _)| *known == reason).map_or("", |(_, gloss)| gloss);
+        return Line::plain(words(reason)).with(Ink::Faint, gloss);
+    };
     let short = Line::plain(words(reason)).with(Ink::Faint, format!(", Meta's {code}"));
     let Some(row) = codes::lookup(Path::Messages, code, None) else { return short };
     let long = short.clone().with(Ink::Faint, format!(": {}", row.meaning));

@@ -1,11 +1,12 @@
 //! That it adds up, or what does not.
 
-use super::super::grid::indented;
 use super::super::reckoning::Reckoning;
 use super::super::text::{Ink, Line, wrapped};
 use super::Section;
 use crate::cli::wording::Count;
+use crate::outcome::State;
 
+/// What was compared, and what the comparison found.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let proof = &reckoning.proof;
     let mut lines = Vec::new();
@@ -13,13 +14,12 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
         lines.extend(point("✗", Ink::Bad, problem, width));
     }
     let sum: Vec<String> = proof.states.iter().map(|(state, count)| format!("{} {state}", Count(*count))).collect();
-    lines.extend(point("✓", Ink::Good, &format!("{} taken in = {}", Count(proof.taken_in), sum.join(" + ")), width));
     let confirmed = format!("{} accepted stand in the simulator's own log, each once", Count(proof.confirmed));
-    lines.extend(point("✓", Ink::Good, &confirmed, width));
-    if proof.doubled == 0 {
-        lines.extend(point("✓", Ink::Good, "0 were sent twice", width));
-    }
-    let unresolved = reckoning.outcomes.get(&crate::outcome::State::Unresolved);
+    let (sign, ink) = if proof.problems.is_empty() { ("✓", Ink::Good) } else { ("·", Ink::Faint) };
+    lines.extend(point(sign, ink, &format!("{} taken in = {}", Count(proof.taken_in), sum.join(" + ")), width));
+    lines.extend(point(sign, ink, &confirmed, width));
+    lines.extend(point(sign, ink, &format!("{} were sent twice", Count(proof.doubled)), width));
+    let unresolved = reckoning.outcomes.get(&State::Unresolved);
     if let Some(causes) = unresolved {
         let count: u64 = causes.iter().map(|cause| cause.count).sum();
         let words = format!(
@@ -41,10 +41,7 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
 }
 
 fn point(sign: &str, ink: Ink, words: &str, width: usize) -> Vec<Line> {
-    let mut lines = indented(wrapped(Ink::Plain, words, width.saturating_sub(2)), 2);
-    if let Some(first) = lines.first_mut() {
-        let text = wrapped(Ink::Plain, words, width.saturating_sub(2)).remove(0);
-        *first = Line::of(ink, sign).with(Ink::Plain, " ").then(text);
-    }
-    lines
+    let text = wrapped(Ink::Plain, words, width.saturating_sub(2));
+    let signs = std::iter::once(Line::of(ink, sign)).chain(std::iter::repeat(Line::new()));
+    signs.zip(text).map(|(sign, line)| sign.padded(2).then(line)).collect()
 }

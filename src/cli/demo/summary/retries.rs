@@ -10,6 +10,7 @@ use crate::cli::wording::Count;
 /// Columns of the counts and the blanks between.
 const BESIDE_WHY: usize = 5 + 2 + 4 + 2 + 12 + 2;
 
+/// The table; none where nothing had to go again.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     if reckoning.retries.is_empty() {
         return None;

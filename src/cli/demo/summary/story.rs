@@ -9,6 +9,7 @@ use super::Section;
 use super::outcomes::words;
 use crate::cli::wording::Count;
 
+/// Step by step; none where nothing had to go again.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
     let story = reckoning.story.as_ref()?;
     let mut lines = vec![
