@@ -33,6 +33,11 @@ impl Process {
         Self { child, lines, said: Vec::new() }
     }
 
+    /// A command from its start to its end: the exit code, and all that it said.
+    pub fn run(world: &World, line: &str) -> (Option<i32>, String) {
+        Self::start(world, line).ended()
+    }
+
     /// Waits until it has said these words, and gives the line.
     pub fn until_said(&mut self, words: &str) -> String {
         loop {

@@ -67,11 +67,6 @@ impl World {
         self.settings.push((key.to_owned(), value.to_owned()));
     }
 
-    /// No setting for workers that start from now on.
-    pub fn unset(&mut self, key: &str) {
-        self.settings.retain(|(set, _)| set != key);
-    }
-
     /// Every setting, as flags of a command.
     pub fn flags(&self) -> impl Iterator<Item = String> {
         self.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
