@@ -1,9 +1,14 @@
 //! What the fleet's readings change in a running worker.
 
+use futures_util::FutureExt;
+
 use crate::clock::Now;
 use crate::graph::{Credential, Endpoint};
+use crate::hold::{Hold, HoldId, Scope};
 use crate::job::NumberId;
+use crate::outcome::Reason;
 
+use super::event::Event;
 use super::number::Standing;
 use super::pacer::Limit;
 use super::picture::rating;
@@ -51,7 +56,23 @@ impl Worker {
                     let id = self.core.scheduler.number(number).spec.id.clone();
                     self.ways[number.slot()].endpoint = Endpoint::new(&self.api, &id, &header);
                 }
+                self.lift_holds_of_old_secret(&credential, now);
             }
+        }
+    }
+
+    /// What Meta said of a credential it said of the old secret. Quotas and what people placed stand.
+    fn lift_holds_of_old_secret(&mut self, credential: &str, now: Now) {
+        let is_over = |hold: &&Hold| {
+            hold.cover.scope == Scope::Credential
+                && hold.cover.subject == credential
+                && matches!(hold.reason, Reason::Credentials | Reason::Permission)
+        };
+        let over: Vec<HoldId> = self.core.scheduler.holds.iter().filter(is_over).map(|hold| hold.id).collect();
+        for hold in over {
+            let ledger = self.ledger.clone();
+            let lift = async move { Event::PutBack(ledger.lift(hold, now.wall).await.map(drop)) };
+            self.asked.push(lift.boxed_local());
         }
     }
 }

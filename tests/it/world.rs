@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tidegate::app::{self, RunOptions};
 use tidegate::clock;
-use tidegate::config::{Config, Sources};
+use tidegate::config::{Config, NumberConfig, Sources};
 use tidegate::fleet::{Directory, Pools};
 use tidegate::job::{self, NumberId, Received};
 use tidegate::ledger::sqlite::Access;
@@ -63,7 +63,18 @@ impl World {
 
     /// Another setting for workers that start from now on.
     pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(set, _)| set != key);
         self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Every setting, as flags of a command.
+    pub fn flags(&self) -> impl Iterator<Item = String> {
+        self.settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
+    }
+
+    /// Faults in their text form, instead of those in force.
+    pub fn faults(&self, faults: &[&str]) {
+        self.sim.set_faults(faults.iter().map(|text| text.parse().expect("a fault")).collect());
     }
 
     pub fn config(&self) -> Config {
@@ -86,8 +97,10 @@ impl World {
 
     pub fn directory(&self) -> Directory {
         let config = self.config();
-        let ids: Vec<NumberId> = config.numbers.iter().map(|n| n.id.parse().expect("an id")).collect();
-        Pools::new(&config).directory(ids.iter().map(|id| (id, "")))
+        let display = |number: &NumberConfig| number.display.as_ref().map_or("", |shown| shown.as_written()).to_owned();
+        let known = config.numbers.iter().map(|number| (number.id.parse().expect("an id"), display(number)));
+        let known: Vec<(NumberId, String)> = known.collect();
+        Pools::new(&config).directory(known.iter().map(|(id, display)| (id, display.as_str())))
     }
 
     /// Hands jobs in, as a producer's JSON.
@@ -108,12 +121,21 @@ impl World {
 
     /// Starts a worker.
     pub fn start(&self) -> Running {
+        self.start_with(RunOptions::default())
+    }
+
+    /// Starts a worker that begins with a hold over everything.
+    pub fn start_held(&self) -> Running {
+        self.start_with(RunOptions { held: true, ..RunOptions::default() })
+    }
+
+    fn start_with(&self, options: RunOptions) -> Running {
         let config = self.config();
         let stop = CancellationToken::new();
         let told = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            let options = RunOptions { quiet: true, ..RunOptions::default() };
+            let options = RunOptions { quiet: true, ..options };
             runtime.block_on(app::run(&config, options, told)).expect("the worker runs")
         });
         Running { stop, thread }
@@ -121,25 +143,22 @@ impl World {
 
     /// Waits until no job is on its way any more.
     pub async fn all_ended(&self, ledger: &Ledger) {
-        let mut signals = ledger.signals();
-        let waiting = async {
-            loop {
-                let open: u64 = ledger
-                    .census()
-                    .await
-                    .expect("a census")
-                    .states
-                    .iter()
-                    .filter(|(state, _)| !state.has_ended())
-                    .map(|(_, count)| count)
-                    .sum();
-                if open == 0 {
-                    return;
-                }
-                let _news = tokio::time::timeout(Duration::from_millis(50), signals.changed()).await;
-            }
+        let open = async || {
+            let census = ledger.census().await.expect("a census");
+            census.states.iter().filter(|(state, _)| !state.has_ended()).map(|(_, count)| count).sum::<u64>()
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("every job ends");
+        until(ledger, "every job ends", async || (open().await == 0).then_some(())).await;
+    }
+
+    /// Waits until a job's row is as it should be.
+    pub async fn row_when(&self, ledger: &Ledger, id: &str, wanted: impl Fn(&JobRow) -> bool) -> JobRow {
+        until(ledger, id, async || Some(self.row(ledger, id).await).filter(&wanted)).await
+    }
+
+    /// Waits until Meta has accepted so many in all.
+    pub async fn accepted(&self, count: u64) {
+        let oracle = self.oracle();
+        patient(&format!("{count} are accepted"), oracle.wait_for(count)).await;
     }
 
     /// One job's row.
@@ -162,6 +181,57 @@ impl Running {
         self.stop.cancel();
         self.thread.join().expect("the worker did not panic")
     }
+}
+
+/// Looks whenever the ledger changed, and 20 times a second for what no signal tells, until there is something to see.
+pub async fn until<Seen>(ledger: &Ledger, what: &str, look: impl AsyncFn() -> Option<Seen>) -> Seen {
+    let mut signals = ledger.signals();
+    let looking = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            let _news = tokio::time::timeout(Duration::from_millis(50), signals.changed()).await;
+        }
+    };
+    patient(what, looking).await
+}
+
+/// Waits, and says what for if it was in vain.
+pub async fn patient<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, wait).await;
+    waited.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain: {what}"))
+}
+
+/// The ledger against the oracle, row by row: what is accepted here was accepted there once, under the same id, and
+/// whatever was accepted there is accepted here or at least not known to be unsent.
+pub fn audit(rows: &[JobRow], oracle: &Oracle) {
+    let mut there: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    for entry in oracle.accepted_entries() {
+        let callback = entry.callback.expect("every request carries its job's key and attempt");
+        let (key, _attempt) = callback.rsplit_once(':').expect("key:attempt");
+        there.entry(key.to_owned()).or_default().push(entry.wamid);
+    }
+    for row in rows {
+        let sent = there.remove(&row.key.to_string()).unwrap_or_default();
+        let told = format!("job {} ({}, attempts {}) against {sent:?}", row.id, row.state, row.attempts);
+        match row.state {
+            State::Accepted => assert_eq!(sent, [row.wamid.clone()], "{told}"),
+            State::Unresolved => assert!(sent.len() <= 1, "{told}"),
+            State::Queued
+            | State::Waiting
+            | State::Sending
+            | State::Unknown
+            | State::Sent
+            | State::Delivered
+            | State::Read
+            | State::Failed
+            | State::Expired
+            | State::Cancelled
+            | State::Suppressed => assert!(sent.is_empty(), "{told}"),
+        }
+    }
+    assert!(there.is_empty(), "accepted at Meta without a row: {there:?}");
 }
 
 /// A text to a fictional recipient.
