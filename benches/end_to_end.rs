@@ -14,8 +14,8 @@ use tidegate::clock;
 use tidegate::config::{Config, Sources};
 use tidegate::fleet::Pools;
 use tidegate::job::{self, NumberId, Received};
-use tidegate::ledger::sqlite::Access;
 use tidegate::ledger::Routed;
+use tidegate::ledger::sqlite::Access;
 use tidegate::sim::{NumberSpec, Sim, SimConfig};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,8 @@ impl Figure {
 
 fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("").trim_matches([':', ' ', '\t']);
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("").trim_matches([':', ' ', '\t']);
     format!("machine: {} cores, {model}", std::thread::available_parallelism().map_or(0, usize::from))
 }
 
@@ -108,10 +109,15 @@ fn bare_loop(sim: &Sim, messages: usize) -> Figure {
         let start = Instant::now();
         stream::iter(0..messages)
             .for_each_concurrent(64, |_| {
-                let request = client.post(&url).header("authorization", "Bearer test-token").header("content-type", "application/json").body(body.clone());
+                let request = client
+                    .post(&url)
+                    .header("authorization", "Bearer test-token")
+                    .header("content-type", "application/json")
+                    .body(body.clone());
                 async move {
                     let answer = request.send().await.expect("an answer");
-                    let _answer: serde_json::Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
+                    let _answer: serde_json::Value =
+                        serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
                 }
             })
             .await;
@@ -130,7 +136,8 @@ fn worker(sim: &Sim, messages: usize) -> Figure {
         overrides.push((format!("numbers[{n}].id"), format!("{}", 1001 + n)));
         overrides.push((format!("numbers[{n}].rate"), "1000/s".into()));
     }
-    let config = Config::load(Sources { file: None, env: BTreeMap::new(), dotenv: None, overrides }).expect("a configuration");
+    let config =
+        Config::load(Sources { file: None, env: BTreeMap::new(), dotenv: None, overrides }).expect("a configuration");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let ledger = app::open_ledger(&config, Access::Worker).await.expect("a ledger");

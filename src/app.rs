@@ -157,11 +157,7 @@ fn settings(config: &Config) -> Settings {
                 settle: SETTLE_WITHIN,
                 unknown: unknown_wait(config),
             },
-            retries: Retries {
-                base: config.retry.base,
-                cap: config.retry.cap,
-                attempts: config.retry.attempts,
-            },
+            retries: Retries { base: config.retry.base, cap: config.retry.cap, attempts: config.retry.attempts },
         },
         leases: LeaseTimes { ttl: config.lease.ttl, renew: config.lease.renew, margin: config.lease.margin },
         caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
@@ -170,4 +166,3 @@ fn settings(config: &Config) -> Settings {
         drain: config.worker.drain,
     }
 }
-

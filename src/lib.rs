@@ -26,17 +26,19 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `keeper`, `ledger`, `metrics`, `ops`, `telemetry`, `worker`
-//! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `ops`, `sim`, `telemetry`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `worker`
+//! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
+//! - `clock` uses nothing
 //! - `config` uses nothing
 //! - `fleet` uses `config`, `graph`, `job`, `ledger`, `worker`
-//! - `graph` uses `config`, `hold`, `job`
+//! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses nothing
 //! - `keeper` uses `ledger`, `metrics`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
+//! - `outcome` uses nothing
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`

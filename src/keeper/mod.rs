@@ -107,7 +107,12 @@ impl Keeper {
         self.metrics.jobs.inc_by(State::Failed, u64::from(poisoned));
         if overdue + resent + unresolved + expired + poisoned + lifted > 0 {
             tracing::info!(
-                overdue, resent, unresolved, expired, poisoned, lifted,
+                overdue,
+                resent,
+                unresolved,
+                expired,
+                poisoned,
+                lifted,
                 "swept: {overdue} overdue, {resent} sent again, {unresolved} unresolved, {expired} expired"
             );
         }

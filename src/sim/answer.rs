@@ -36,24 +36,13 @@ pub(crate) enum Ending {
 impl Answer {
     /// An answer in JSON, whole and at once.
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
-        Self {
-            status,
-            body,
-            content: Content::Json,
-            delay: Duration::ZERO,
-            ending: Ending::Whole,
-        }
+        Self { status, body, content: Content::Json, delay: Duration::ZERO, ending: Ending::Whole }
     }
 
     /// A page such as a proxy in between would send.
     pub(crate) fn page(status: u16) -> Self {
-        let body = format!(
-            "<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"
-        );
-        Self {
-            content: Content::Html,
-            ..Self::json(status, body.into_bytes())
-        }
+        let body = format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n");
+        Self { content: Content::Html, ..Self::json(status, body.into_bytes()) }
     }
 
     /// The same answer with another end.
@@ -63,12 +52,7 @@ impl Answer {
 }
 
 /// The body of a 200. Written by hand: it is the hot path, and its parts were validated, save `input`.
-pub(crate) fn acceptance(
-    input: &str,
-    wa_id: Option<&str>,
-    wamid: &str,
-    status: Option<&str>,
-) -> Vec<u8> {
+pub(crate) fn acceptance(input: &str, wa_id: Option<&str>, wamid: &str, status: Option<&str>) -> Vec<u8> {
     const INVARIANT: &str = "a vector takes everything, and a string always serialises";
     let mut body = Vec::with_capacity(256);
     body.extend_from_slice(br#"{"messaging_product":"whatsapp","contacts":[{"input":"#);

@@ -75,26 +75,15 @@ impl Default for SimConfig {
 impl SimConfig {
     /// The default configuration with these numbers.
     pub fn with_numbers(numbers: impl IntoIterator<Item = NumberSpec>) -> Self {
-        Self {
-            numbers: numbers.into_iter().collect(),
-            ..Self::default()
-        }
+        Self { numbers: numbers.into_iter().collect(), ..Self::default() }
     }
 
     /// What is wrong with it, if anything: the first problem, with its key and what is allowed.
     pub fn check(&self) -> Result<(), SpecError> {
         for (index, number) in self.numbers.iter().enumerate() {
-            number
-                .check()
-                .map_err(|error| SpecError::whole(format!("numbers[{index}].{error}")))?;
-            if self.numbers[..index]
-                .iter()
-                .any(|other| other.id == number.id)
-            {
-                return Err(SpecError::whole(format!(
-                    "numbers[{index}].id: {} is there twice",
-                    number.id
-                )));
+            number.check().map_err(|error| SpecError::whole(format!("numbers[{index}].{error}")))?;
+            if self.numbers[..index].iter().any(|other| other.id == number.id) {
+                return Err(SpecError::whole(format!("numbers[{index}].id: {} is there twice", number.id)));
             }
         }
         if !(self.time_scale.is_finite() && (0.001..=1e6).contains(&self.time_scale)) {
@@ -107,11 +96,7 @@ impl SimConfig {
         let Latency { median_ms, p99_ms } = self.latency;
         if !(median_ms >= 0.0 && p99_ms >= median_ms && p99_ms <= 600_000.0) {
             let given = format!("{median_ms} and {p99_ms}");
-            return Err(SpecError::bad_value(
-                "latency",
-                &given,
-                "0 <= median_ms <= p99_ms <= 600000",
-            ));
+            return Err(SpecError::bad_value("latency", &given, "0 <= median_ms <= p99_ms <= 600000"));
         }
         Ok(())
     }
@@ -167,11 +152,7 @@ fn default_portfolio() -> String {
 impl WabaSpec {
     /// An account of the default portfolio.
     pub fn new(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            name: default_name(),
-            portfolio: default_portfolio(),
-        }
+        Self { id: id.into(), name: default_name(), portfolio: default_portfolio() }
     }
 }
 
@@ -198,52 +179,23 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_by_name() {
-        let error = serde_json::from_value::<SimConfig>(serde_json::json!({ "tokns": [] }))
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_value::<SimConfig>(serde_json::json!({ "tokns": [] })).unwrap_err().to_string();
         assert!(error.contains("tokns"), "{error}");
     }
 
     #[test]
     fn what_cannot_be_is_named() {
         let twice = SimConfig::with_numbers([NumberSpec::new("1"), NumberSpec::new("1")]);
-        assert_eq!(
-            twice.check().unwrap_err().to_string(),
-            "numbers[1].id: 1 is there twice"
-        );
-        let frozen = SimConfig {
-            time_scale: 0.0,
-            ..SimConfig::default()
-        };
-        assert!(
-            frozen
-                .check()
-                .unwrap_err()
-                .to_string()
-                .starts_with("time_scale: `0` is not allowed")
-        );
-        let backward = SimConfig {
-            latency: Latency {
-                median_ms: 9.0,
-                p99_ms: 1.0,
-            },
-            ..SimConfig::default()
-        };
-        assert!(
-            backward
-                .check()
-                .unwrap_err()
-                .to_string()
-                .starts_with("latency: `9 and 1`")
-        );
+        assert_eq!(twice.check().unwrap_err().to_string(), "numbers[1].id: 1 is there twice");
+        let frozen = SimConfig { time_scale: 0.0, ..SimConfig::default() };
+        assert!(frozen.check().unwrap_err().to_string().starts_with("time_scale: `0` is not allowed"));
+        let backward = SimConfig { latency: Latency { median_ms: 9.0, p99_ms: 1.0 }, ..SimConfig::default() };
+        assert!(backward.check().unwrap_err().to_string().starts_with("latency: `9 and 1`"));
     }
 
     #[test]
     fn latency_meets_its_median_and_its_p99() {
-        let latency = Latency {
-            median_ms: 40.0,
-            p99_ms: 200.0,
-        };
+        let latency = Latency { median_ms: 40.0, p99_ms: 200.0 };
         assert_eq!(latency.sample_ns(0.0), 40_000_000);
         assert!((latency.sample_ns(2.326_347_874) as f64 / 2e8 - 1.0).abs() < 1e-6);
         assert_eq!(Latency::default().sample_ns(5.0), 0);

@@ -18,10 +18,7 @@ use std::sync::Arc;
 type App = State<Arc<Shared>>;
 
 pub(crate) fn router() -> Router<Arc<Shared>> {
-    let faults = get(list_faults)
-        .post(add_faults)
-        .put(replace_faults)
-        .delete(remove_faults);
+    let faults = get(list_faults).post(add_faults).put(replace_faults).delete(remove_faults);
     Router::new()
         .route("/_sim/oracle", get(oracle))
         .route("/_sim/stats", get(stats))
@@ -43,20 +40,13 @@ struct Since {
 
 impl Default for Since {
     fn default() -> Self {
-        Self {
-            after: 0,
-            limit: 1_000,
-        }
+        Self { after: 0, limit: 1_000 }
     }
 }
 
 async fn oracle(State(shared): App, Query(since): Query<Since>) -> Response {
     let entries = shared.entries_since(since.after, since.limit.min(LARGEST_PAGE));
-    (
-        [(header::CONTENT_TYPE, "application/jsonl")],
-        oracle_file::lines(&entries),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/jsonl")], oracle_file::lines(&entries)).into_response()
 }
 
 async fn stats(State(shared): App) -> Response {
@@ -84,27 +74,16 @@ async fn remove_faults(State(shared): App) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn change_number(
-    State(shared): App,
-    Path(id): Path<String>,
-    body: String,
-) -> Result<StatusCode, BadRequest> {
+async fn change_number(State(shared): App, Path(id): Path<String>, body: String) -> Result<StatusCode, BadRequest> {
     let change: NumberChange = read_json(&body)?;
     if shared.platform().change_number(&id, &change) {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(BadRequest {
-            status: StatusCode::NOT_FOUND,
-            problem: format!("there is no number {id}"),
-        })
+        Err(BadRequest { status: StatusCode::NOT_FOUND, problem: format!("there is no number {id}") })
     }
 }
 
-async fn change_template(
-    State(shared): App,
-    Path(name): Path<String>,
-    body: String,
-) -> Result<StatusCode, BadRequest> {
+async fn change_template(State(shared): App, Path(name): Path<String>, body: String) -> Result<StatusCode, BadRequest> {
     let change: TemplateChange = read_json(&body)?;
     shared.platform().change_template(&name, &change);
     Ok(StatusCode::NO_CONTENT)
@@ -117,10 +96,7 @@ struct LimitChange {
     limit: Option<u32>,
 }
 
-async fn change_messaging_limit(
-    State(shared): App,
-    body: String,
-) -> Result<StatusCode, BadRequest> {
+async fn change_messaging_limit(State(shared): App, body: String) -> Result<StatusCode, BadRequest> {
     let change: LimitChange = read_json(&body)?;
     shared.platform().change_messaging_limit(change.limit);
     Ok(StatusCode::NO_CONTENT)
@@ -132,17 +108,12 @@ fn read_faults(body: &str) -> Result<Vec<Fault>, BadRequest> {
         Some('[') => {
             let items: Vec<serde_json::Value> = read_json(body)?;
             // One by one: the error of a list would not say what is wrong with its element.
-            items
-                .into_iter()
-                .map(|item| serde_json::from_value(item).map_err(BadRequest::because))
-                .collect()
+            items.into_iter().map(|item| serde_json::from_value(item).map_err(BadRequest::because)).collect()
         }
         Some('{' | '"') => read_json(body).map(|fault| vec![fault]),
         Some(_) | None => {
             let lines = body.lines().filter(|line| !line.trim().is_empty());
-            lines
-                .map(|line| line.parse().map_err(BadRequest::because))
-                .collect()
+            lines.map(|line| line.parse().map_err(BadRequest::because)).collect()
         }
     }
 }
@@ -159,10 +130,7 @@ struct BadRequest {
 
 impl BadRequest {
     fn because(problem: impl ToString) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            problem: problem.to_string(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, problem: problem.to_string() }
     }
 }
 

@@ -32,10 +32,7 @@ impl Platform {
     /// Looks at a request's head: its number and its token.
     pub(crate) fn meet(&mut self, id: &str, token: Option<&str>, at_ns: u64) -> HeadVerdict {
         let number = self.find_number(id);
-        let arrival = Arrival {
-            number: number.unwrap_or(NO_NUMBER),
-            at_ns,
-        };
+        let arrival = Arrival { number: number.unwrap_or(NO_NUMBER), at_ns };
         if let Some(number) = number {
             let name = &self.numbers[number as usize].id;
             if self.script.cuts_at_head(name, Duration::from_nanos(at_ns)) {
@@ -87,10 +84,7 @@ impl Platform {
         }
         let number = &self.numbers[arrival.number as usize];
         let now = Duration::from_nanos(arrival.at_ns);
-        let Some(Effect { slow, action }) =
-            self.script
-                .effect(&number.id, &message.recipient.input, now)
-        else {
+        let Some(Effect { slow, action }) = self.script.effect(&number.id, &message.recipient.input, now) else {
             return self.follow_rules(arrival, message, FaultAction::Answer);
         };
         self.strike(action);
@@ -116,12 +110,7 @@ impl Platform {
     }
 
     /// The answer of a fault that keeps the message from being accepted.
-    fn refuse_by_fault(
-        &mut self,
-        arrival: Arrival,
-        message: &Message,
-        action: FaultAction,
-    ) -> Option<Answer> {
+    fn refuse_by_fault(&mut self, arrival: Arrival, message: &Message, action: FaultAction) -> Option<Answer> {
         let dropped = match action {
             FaultAction::Code { code, http } => {
                 let refusal = Refusal::of(code);
@@ -161,24 +150,14 @@ impl Platform {
         self.note_message(arrival, message, fate);
         let status = message.template.is_some().then_some("accepted");
         let recipient = &message.recipient;
-        let whole = || {
-            Answer::json(
-                200,
-                acceptance(&recipient.input, recipient.wa_id.as_deref(), &wamid, status),
-            )
-        };
+        let whole = || Answer::json(200, acceptance(&recipient.input, recipient.wa_id.as_deref(), &wamid, status));
         match action {
             FaultAction::CutAfter => whole().ending(Ending::Cut),
             FaultAction::Hang => whole().ending(Ending::Hang),
             FaultAction::HalfJson => whole().ending(Ending::Half),
             FaultAction::Html200 => Answer::page(200),
-            FaultAction::NoWamid => Answer::json(
-                200,
-                br#"{"messaging_product":"whatsapp","contacts":[]}"#.to_vec(),
-            ),
-            FaultAction::Garbage => {
-                Answer::json(200, b"\x00\xff\xfe{\"messages\": [[[\x80".to_vec())
-            }
+            FaultAction::NoWamid => Answer::json(200, br#"{"messaging_product":"whatsapp","contacts":[]}"#.to_vec()),
+            FaultAction::Garbage => Answer::json(200, b"\x00\xff\xfe{\"messages\": [[[\x80".to_vec()),
             FaultAction::Answer
             | FaultAction::Code { .. }
             | FaultAction::Http(_)
@@ -188,10 +167,7 @@ impl Platform {
     }
 
     fn refuse(&mut self, arrival: Arrival, message: Option<&Message>, refusal: Refusal) -> Answer {
-        let fate = Fate::Refused {
-            code: refusal.code,
-            http: refusal.http,
-        };
+        let fate = Fate::Refused { code: refusal.code, http: refusal.http };
         *self.refused_by_code.entry(refusal.code).or_default() += 1;
         match message {
             Some(message) => self.note_message(arrival, message, fate),
@@ -207,15 +183,7 @@ impl Platform {
 
     fn note_head(&mut self, arrival: Arrival, fate: Fate) {
         let Arrival { number, at_ns } = arrival;
-        self.note(&Note {
-            at_ns,
-            number,
-            recipient: "",
-            callback: None,
-            kind: None,
-            category: None,
-            fate,
-        });
+        self.note(&Note { at_ns, number, recipient: "", callback: None, kind: None, category: None, fate });
     }
 
     fn note_message(&mut self, arrival: Arrival, message: &Message, fate: Fate) {

@@ -86,13 +86,9 @@ impl From<Fate> for EntryOutcome {
         let word = |action: FaultAction| action.word();
         match fate {
             Fate::Accepted => Self::Accepted,
-            Fate::AcceptedThen(action) => Self::AcceptedThen {
-                fault: word(action),
-            },
+            Fate::AcceptedThen(action) => Self::AcceptedThen { fault: word(action) },
             Fate::Refused { code, http } => Self::Refused { code, http },
-            Fate::Dropped(action) => Self::Dropped {
-                fault: word(action),
-            },
+            Fate::Dropped(action) => Self::Dropped { fault: word(action) },
         }
     }
 }

@@ -28,26 +28,19 @@ struct Armed {
 impl FaultScript {
     /// `faults`, none of which has met a request yet; shares are drawn from `seed`.
     pub(crate) fn new(faults: Vec<Fault>, seed: u64) -> Self {
-        let mut script = Self {
-            armed: Vec::new(),
-            rng: SmallRng::seed_from_u64(seed),
-        };
+        let mut script = Self { armed: Vec::new(), rng: SmallRng::seed_from_u64(seed) };
         script.replace(faults);
         script
     }
 
     /// Other faults from now on.
     pub(crate) fn replace(&mut self, faults: Vec<Fault>) {
-        self.armed = faults
-            .into_iter()
-            .map(|fault| Armed { fault, met: 0 })
-            .collect();
+        self.armed = faults.into_iter().map(|fault| Armed { fault, met: 0 }).collect();
     }
 
     /// More faults, asked after those that are there.
     pub(crate) fn add(&mut self, faults: Vec<Fault>) {
-        self.armed
-            .extend(faults.into_iter().map(|fault| Armed { fault, met: 0 }));
+        self.armed.extend(faults.into_iter().map(|fault| Armed { fault, met: 0 }));
     }
 
     /// The faults in force.
@@ -58,27 +51,16 @@ impl FaultScript {
     /// What befalls a request of which only the head was read: whether it is cut.
     pub(crate) fn cuts_at_head(&mut self, number: &str, now: Duration) -> bool {
         let Self { armed, rng } = self;
-        armed
-            .iter_mut()
-            .any(|armed| armed.is_asked_at_head() && armed.meets(number, "", now, rng))
+        armed.iter_mut().any(|armed| armed.is_asked_at_head() && armed.meets(number, "", now, rng))
     }
 
     /// What befalls a request that was read whole.
-    pub(crate) fn effect(
-        &mut self,
-        number: &str,
-        recipient: &str,
-        now: Duration,
-    ) -> Option<Effect> {
+    pub(crate) fn effect(&mut self, number: &str, recipient: &str, now: Duration) -> Option<Effect> {
         let Self { armed, rng } = self;
         let armed = armed.iter_mut().find_map(|armed| {
-            (!armed.is_asked_at_head() && armed.meets(number, recipient, now, rng))
-                .then_some(&armed.fault)
+            (!armed.is_asked_at_head() && armed.meets(number, recipient, now, rng)).then_some(&armed.fault)
         })?;
-        Some(Effect {
-            slow: armed.slow,
-            action: armed.action,
-        })
+        Some(Effect { slow: armed.slow, action: armed.action })
     }
 }
 
@@ -89,24 +71,16 @@ impl Armed {
 
     fn meets(&mut self, number: &str, recipient: &str, now: Duration, rng: &mut SmallRng) -> bool {
         let fault = &self.fault;
-        let in_scope = fault
-            .number
-            .as_deref()
-            .is_none_or(|wanted| wanted == number)
+        let in_scope = fault.number.as_deref().is_none_or(|wanted| wanted == number)
             && fault.from.is_none_or(|from| now >= from)
             && fault.until.is_none_or(|until| now < until)
-            && fault
-                .recipient_suffix
-                .as_deref()
-                .is_none_or(|suffix| recipient.ends_with(suffix));
+            && fault.recipient_suffix.as_deref().is_none_or(|suffix| recipient.ends_with(suffix));
         if !in_scope {
             return false;
         }
         self.met = self.met.saturating_add(1);
         fault.first.is_none_or(|first| self.met <= first.get())
-            && fault
-                .every
-                .is_none_or(|every| self.met.is_multiple_of(every.get()))
+            && fault.every.is_none_or(|every| self.met.is_multiple_of(every.get()))
             && fault.probability.is_none_or(|share| rng.random_bool(share))
     }
 }
@@ -120,9 +94,7 @@ mod tests {
     }
 
     fn hits(script: &mut FaultScript, number: &str, requests: u32) -> Vec<u32> {
-        (1..=requests)
-            .filter(|_| script.effect(number, "+4477", Duration::ZERO).is_some())
-            .collect()
+        (1..=requests).filter(|_| script.effect(number, "+4477", Duration::ZERO).is_some()).collect()
     }
 
     #[test]
@@ -140,21 +112,14 @@ mod tests {
     #[test]
     fn a_share_is_drawn_from_the_seed() {
         let first = hits(&mut script(&["probability=0.3,hang"]), "1", 1_000);
-        assert_eq!(
-            first,
-            hits(&mut script(&["probability=0.3,hang"]), "1", 1_000)
-        );
+        assert_eq!(first, hits(&mut script(&["probability=0.3,hang"]), "1", 1_000));
         assert!((250..350).contains(&first.len()), "{} of 1000", first.len());
     }
 
     #[test]
     fn time_and_recipient_narrow_a_fault() {
         let mut script = script(&["from=1,until=2,recipient_suffix=77,hang"]);
-        let mut meets = |recipient, seconds| {
-            script
-                .effect("1", recipient, Duration::from_secs_f64(seconds))
-                .is_some()
-        };
+        let mut meets = |recipient, seconds| script.effect("1", recipient, Duration::from_secs_f64(seconds)).is_some();
         assert!(!meets("+4477", 0.9));
         assert!(meets("+4477", 1.0));
         assert!(!meets("+4478", 1.5));
@@ -164,18 +129,9 @@ mod tests {
     #[test]
     fn the_first_fault_that_meets_a_request_acts() {
         let mut script = script(&["number=1,code=2", "slow=5"]);
-        assert_eq!(
-            script.effect("1", "", Duration::ZERO).unwrap().action,
-            FaultAction::Code {
-                code: 2,
-                http: None
-            }
-        );
+        assert_eq!(script.effect("1", "", Duration::ZERO).unwrap().action, FaultAction::Code { code: 2, http: None });
         let other = script.effect("2", "", Duration::ZERO).unwrap();
-        assert_eq!(
-            (other.action, other.slow),
-            (FaultAction::Answer, Duration::from_millis(5))
-        );
+        assert_eq!((other.action, other.slow), (FaultAction::Answer, Duration::from_millis(5)));
     }
 
     #[test]

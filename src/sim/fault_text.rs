@@ -53,19 +53,12 @@ impl Fault {
                 "every" => fault.every = Some(key_values::parse(key, value, whole)?),
                 "first" => fault.first = Some(key_values::parse(key, value, whole)?),
                 "probability" => fault.probability = Some(probability(key, value)?),
-                "from" => {
-                    fault.from = Some(Duration::from_secs_f64(key_values::seconds(key, value)?))
-                }
-                "until" => {
-                    fault.until = Some(Duration::from_secs_f64(key_values::seconds(key, value)?))
-                }
+                "from" => fault.from = Some(Duration::from_secs_f64(key_values::seconds(key, value)?)),
+                "until" => fault.until = Some(Duration::from_secs_f64(key_values::seconds(key, value)?)),
                 "recipient_suffix" => fault.recipient_suffix = Some(value.to_owned()),
                 "slow" => {
-                    fault.slow = Duration::from_millis(key_values::parse(
-                        key,
-                        value,
-                        "a whole number of milliseconds",
-                    )?);
+                    fault.slow =
+                        Duration::from_millis(key_values::parse(key, value, "a whole number of milliseconds")?);
                 }
                 _ => reading.read(key, value)?,
             }
@@ -86,13 +79,7 @@ struct Actions {
 impl Actions {
     fn read(&mut self, key: &str, value: &str) -> Result<(), SpecError> {
         match key {
-            "code" => {
-                self.code = Some(key_values::parse(
-                    key,
-                    value,
-                    "one of Meta's error codes, such as 131000",
-                )?)
-            }
+            "code" => self.code = Some(key_values::parse(key, value, "one of Meta's error codes, such as 131000")?),
             "http" => {
                 let allowed = "an HTTP status from 200 to 599";
                 let status = key_values::parse(key, value, allowed)?;
@@ -106,9 +93,7 @@ impl Actions {
                 let action = *known.ok_or_else(|| SpecError::unknown_key(key, KEYS))?;
                 if key_values::flag(key, value)? {
                     if self.word.is_some() {
-                        return Err(SpecError::whole(format!(
-                            "{key}: a fault does one thing; it already has another"
-                        )));
+                        return Err(SpecError::whole(format!("{key}: a fault does one thing; it already has another")));
                     }
                     self.word = Some(action);
                 }
@@ -120,20 +105,15 @@ impl Actions {
     fn action(self, slow: Duration) -> Result<FaultAction, SpecError> {
         match (self.word, self.code, self.http) {
             (Some(action), None, None) => Ok(action),
-            (Some(action), _, _) => Err(SpecError::whole(format!(
-                "{}: cannot stand together with code or http",
-                action.word()
-            ))),
+            (Some(action), _, _) => {
+                Err(SpecError::whole(format!("{}: cannot stand together with code or http", action.word())))
+            }
             (None, Some(code), http) => Ok(FaultAction::Code { code, http }),
             (None, None, Some(status)) => Ok(FaultAction::Http(status)),
             (None, None, None) if !slow.is_zero() => Ok(FaultAction::Answer),
             (None, None, None) => Err(SpecError::whole(format!(
                 "a fault needs something to do: slow=ms, code=N, http=N, or one of {}",
-                WORDS
-                    .iter()
-                    .map(|action| action.word())
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                WORDS.iter().map(|action| action.word()).collect::<Vec<_>>().join(", ")
             ))),
         }
     }
@@ -142,11 +122,7 @@ impl Actions {
 fn probability(key: &str, value: &str) -> Result<f64, SpecError> {
     let allowed = "a number from 0 to 1";
     let share: f64 = key_values::parse(key, value, allowed)?;
-    if (0.0..=1.0).contains(&share) {
-        Ok(share)
-    } else {
-        Err(SpecError::bad_value(key, value, allowed))
-    }
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err(SpecError::bad_value(key, value, allowed)) }
 }
 
 impl FromStr for Fault {
@@ -184,10 +160,7 @@ impl fmt::Display for Fault {
         match self.action {
             FaultAction::Answer => Ok(()),
             FaultAction::Code { code, http: None } => write!(f, ",code={code}"),
-            FaultAction::Code {
-                code,
-                http: Some(status),
-            } => write!(f, ",code={code},http={status}"),
+            FaultAction::Code { code, http: Some(status) } => write!(f, ",code={code},http={status}"),
             FaultAction::Http(status) => write!(f, ",http={status}"),
             FaultAction::TokenExpired
             | FaultAction::CutBefore
@@ -240,11 +213,7 @@ impl TryFrom<Written> for Fault {
                         Scalar::Text(text) => (key, text),
                     })
                     .collect();
-                Self::from_pairs(
-                    pairs
-                        .iter()
-                        .map(|(key, value)| (key.as_str(), value.as_str())),
-                )
+                Self::from_pairs(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())))
             }
         }
     }
@@ -276,51 +245,25 @@ mod tests {
 
     #[test]
     fn a_table_means_the_same_as_the_text() {
-        let table = serde_json::json!({ "number": 1002, "every": 20, "probability": 0.5, "hang": true, "garbage": false });
+        let table =
+            serde_json::json!({ "number": 1002, "every": 20, "probability": 0.5, "hang": true, "garbage": false });
         let fault: Fault = serde_json::from_value(table).unwrap();
-        assert_eq!(
-            fault,
-            "number=1002,every=20,probability=0.5,hang".parse().unwrap()
-        );
+        assert_eq!(fault, "number=1002,every=20,probability=0.5,hang".parse().unwrap());
     }
 
     #[test]
     fn a_mistake_is_named_with_what_is_allowed() {
         for (text, says) in [
-            (
-                "evry=20,hang",
-                "evry: no such key; allowed are number, every",
-            ),
-            (
-                "every=0,hang",
-                "every: `0` is not allowed; allowed is a whole number, 1 or more",
-            ),
-            (
-                "probability=2,hang",
-                "probability: `2` is not allowed; allowed is a number from 0 to 1",
-            ),
-            (
-                "from=-1,hang",
-                "from: `-1` is not allowed; allowed is a number of seconds",
-            ),
-            (
-                "code=abc",
-                "code: `abc` is not allowed; allowed is one of Meta's error codes",
-            ),
-            (
-                "http=99",
-                "http: `99` is not allowed; allowed is an HTTP status from 200 to 599",
-            ),
-            (
-                "slow=soon",
-                "slow: `soon` is not allowed; allowed is a whole number of milliseconds",
-            ),
+            ("evry=20,hang", "evry: no such key; allowed are number, every"),
+            ("every=0,hang", "every: `0` is not allowed; allowed is a whole number, 1 or more"),
+            ("probability=2,hang", "probability: `2` is not allowed; allowed is a number from 0 to 1"),
+            ("from=-1,hang", "from: `-1` is not allowed; allowed is a number of seconds"),
+            ("code=abc", "code: `abc` is not allowed; allowed is one of Meta's error codes"),
+            ("http=99", "http: `99` is not allowed; allowed is an HTTP status from 200 to 599"),
+            ("slow=soon", "slow: `soon` is not allowed; allowed is a whole number of milliseconds"),
             ("hang,garbage", "garbage: a fault does one thing"),
             ("hang,code=2", "hang: cannot stand together with code"),
-            (
-                "hang=maybe",
-                "hang: `maybe` is not allowed; allowed is true or false",
-            ),
+            ("hang=maybe", "hang: `maybe` is not allowed; allowed is true or false"),
             ("number=1", "a fault needs something to do: slow=ms, code=N"),
         ] {
             let error = text.parse::<Fault>().unwrap_err().to_string();

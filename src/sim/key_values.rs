@@ -10,17 +10,12 @@ pub struct SpecError(String);
 impl SpecError {
     /// `what` is allowed for `key`, and `value` is not that.
     pub(crate) fn bad_value(key: &str, value: &str, allowed: &str) -> Self {
-        Self(format!(
-            "{key}: `{value}` is not allowed; allowed is {allowed}"
-        ))
+        Self(format!("{key}: `{value}` is not allowed; allowed is {allowed}"))
     }
 
     /// There is no such key.
     pub(crate) fn unknown_key(key: &str, allowed: &[&str]) -> Self {
-        Self(format!(
-            "{key}: no such key; allowed are {}",
-            allowed.join(", ")
-        ))
+        Self(format!("{key}: no such key; allowed are {}", allowed.join(", ")))
     }
 
     /// Something about the whole of it.
@@ -34,17 +29,12 @@ pub(crate) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|part| {
-            part.split_once('=')
-                .map_or((part, "true"), |(key, value)| (key.trim(), value.trim()))
-        })
+        .map(|part| part.split_once('=').map_or((part, "true"), |(key, value)| (key.trim(), value.trim())))
 }
 
 /// `value` as a `T`, or the error that names `key` and `allowed`.
 pub(crate) fn parse<T: FromStr>(key: &str, value: &str, allowed: &str) -> Result<T, SpecError> {
-    value
-        .parse()
-        .map_err(|_| SpecError::bad_value(key, value, allowed))
+    value.parse().map_err(|_| SpecError::bad_value(key, value, allowed))
 }
 
 /// `value` as yes or no.
@@ -56,9 +46,5 @@ pub(crate) fn flag(key: &str, value: &str) -> Result<bool, SpecError> {
 pub(crate) fn seconds(key: &str, value: &str) -> Result<f64, SpecError> {
     let allowed = "a number of seconds, 0 or more";
     let seconds: f64 = parse(key, value, allowed)?;
-    if (0.0..1e9).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err(SpecError::bad_value(key, value, allowed))
-    }
+    if (0.0..1e9).contains(&seconds) { Ok(seconds) } else { Err(SpecError::bad_value(key, value, allowed)) }
 }

@@ -97,10 +97,7 @@ mod tests {
     use super::*;
 
     fn recipient(input: &str, wa_id: Option<&str>) -> Recipient {
-        Recipient {
-            input: input.to_owned(),
-            wa_id: wa_id.map(str::to_owned),
-        }
+        Recipient { input: input.to_owned(), wa_id: wa_id.map(str::to_owned) }
     }
 
     #[test]

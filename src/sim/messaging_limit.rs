@@ -47,8 +47,7 @@ impl MessagingLimit {
         if self.order.len() > self.latest.len() * 2 + 1_024 {
             // Repeats to the same people leave stale entries behind: drop them before they add up.
             let latest = &self.latest;
-            self.order
-                .retain(|(at, recipient)| latest.get(recipient) == Some(at));
+            self.order.retain(|(at, recipient)| latest.get(recipient) == Some(at));
         }
     }
 

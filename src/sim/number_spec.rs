@@ -57,17 +57,7 @@ impl fmt::Debug for Token {
     }
 }
 
-const KEYS: &[&str] = &[
-    "id",
-    "display",
-    "quality",
-    "status",
-    "level",
-    "mps",
-    "coexistence",
-    "waba",
-    "token",
-];
+const KEYS: &[&str] = &["id", "display", "quality", "status", "level", "mps", "coexistence", "waba", "token"];
 
 impl NumberSpec {
     /// A healthy number at level STANDARD.
@@ -88,10 +78,7 @@ impl NumberSpec {
     /// The same number with a throughput of its own.
     #[must_use]
     pub fn with_mps(self, mps: u32) -> Self {
-        Self {
-            mps: Some(mps),
-            ..self
-        }
+        Self { mps: Some(mps), ..self }
     }
 
     /// Messages that the number may send in any sliding second.
@@ -100,9 +87,7 @@ impl NumberSpec {
             (Some(mps), _, _) => mps,
             (None, true, _) => COEXISTENCE_MPS,
             (None, false, ThroughputLevel::High) => HIGH_MPS,
-            (None, false, ThroughputLevel::Standard | ThroughputLevel::NotApplicable) => {
-                STANDARD_MPS
-            }
+            (None, false, ThroughputLevel::Standard | ThroughputLevel::NotApplicable) => STANDARD_MPS,
         }
     }
 
@@ -131,11 +116,7 @@ impl FromStr for NumberSpec {
                 "status" => spec.status = NumberStatus::read(key, value)?,
                 "level" => spec.level = ThroughputLevel::read(key, value)?,
                 "mps" => {
-                    spec.mps = Some(key_values::parse(
-                        key,
-                        value,
-                        "a whole number of messages a second, 0 or more",
-                    )?);
+                    spec.mps = Some(key_values::parse(key, value, "a whole number of messages a second, 0 or more")?);
                 }
                 "coexistence" => spec.coexistence = key_values::flag(key, value)?,
                 "waba" => value.clone_into(&mut spec.waba),
@@ -152,10 +133,7 @@ impl NumberSpec {
     /// Refuses an id that could not stand in a path.
     pub(crate) fn check(&self) -> Result<(), SpecError> {
         let fits = |id: &str| {
-            (1..=64).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
         };
         let allowed = "1 to 64 letters, digits, `-` or `_`";
         if !fits(&self.id) {
@@ -175,31 +153,17 @@ mod tests {
 
     #[test]
     fn a_number_is_read_from_a_command_line() {
-        let spec: NumberSpec = "id=1001,quality=yellow,mps=40,display=+15550001001"
-            .parse()
-            .unwrap();
-        assert_eq!(
-            (spec.id.as_str(), spec.quality, spec.messages_per_second()),
-            ("1001", Quality::Yellow, 40)
-        );
+        let spec: NumberSpec = "id=1001,quality=yellow,mps=40,display=+15550001001".parse().unwrap();
+        assert_eq!((spec.id.as_str(), spec.quality, spec.messages_per_second()), ("1001", Quality::Yellow, 40));
         assert_eq!(spec.display_number(), "+15550001001");
     }
 
     #[test]
     fn a_mistake_is_named_with_what_is_allowed() {
         for (text, says) in [
-            (
-                "id=1,quality=PINK",
-                "quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN",
-            ),
-            (
-                "id=1,mps=fast",
-                "mps: `fast` is not allowed; allowed is a whole number",
-            ),
-            (
-                "id=1,qualty=GREEN",
-                "qualty: no such key; allowed are id, display, quality",
-            ),
+            ("id=1,quality=PINK", "quality: `PINK` is not allowed; allowed is GREEN, YELLOW, RED, NA, UNKNOWN"),
+            ("id=1,mps=fast", "mps: `fast` is not allowed; allowed is a whole number"),
+            ("id=1,qualty=GREEN", "qualty: no such key; allowed are id, display, quality"),
             ("quality=GREEN", "id: `` is not allowed; allowed is 1 to 64"),
             ("id=1/2", "id: `1/2` is not allowed"),
         ] {
@@ -216,22 +180,14 @@ mod tests {
             ("id=1,level=HIGH,coexistence", 20),
             ("id=1,level=HIGH,mps=5", 5),
         ] {
-            assert_eq!(
-                text.parse::<NumberSpec>().unwrap().messages_per_second(),
-                mps,
-                "{text}"
-            );
+            assert_eq!(text.parse::<NumberSpec>().unwrap().messages_per_second(), mps, "{text}");
         }
     }
 
     #[test]
     fn a_new_level_ends_a_configured_throughput() {
         let mut spec = NumberSpec::new("1").with_mps(5);
-        NumberChange {
-            level: Some(ThroughputLevel::High),
-            ..NumberChange::default()
-        }
-        .apply(&mut spec);
+        NumberChange { level: Some(ThroughputLevel::High), ..NumberChange::default() }.apply(&mut spec);
         assert_eq!(spec.messages_per_second(), 1_000);
     }
 

@@ -19,11 +19,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(platform: Platform) -> Self {
-        Self {
-            clock: Clock::start(),
-            stub: platform.config.stub,
-            platform: Mutex::new(platform),
-        }
+        Self { clock: Clock::start(), stub: platform.config.stub, platform: Mutex::new(platform) }
     }
 
     /// The platform. Held for one decision, never across an await.
@@ -59,27 +55,14 @@ impl Shared {
 
     pub(crate) fn entries_since(&self, after: u64, limit: usize) -> Vec<Entry> {
         let platform = self.platform();
-        platform
-            .log
-            .after(after)
-            .take(limit)
-            .map(|(seq, note)| self.entry(&platform, seq, &note))
-            .collect()
+        platform.log.after(after).take(limit).map(|(seq, note)| self.entry(&platform, seq, &note)).collect()
     }
 
     pub(crate) fn stats(&self) -> Stats {
         let (mut platform, now_ns) = self.platform_now();
-        let limited = platform
-            .portfolios
-            .iter_mut()
-            .filter(|(_, limit)| limit.limit.is_some());
-        let messaged = limited
-            .map(|(name, limit)| (name.clone(), limit.used(now_ns)))
-            .collect();
-        let numbers = platform
-            .numbers
-            .iter()
-            .filter(|number| number.accepted + number.refused > 0);
+        let limited = platform.portfolios.iter_mut().filter(|(_, limit)| limit.limit.is_some());
+        let messaged = limited.map(|(name, limit)| (name.clone(), limit.used(now_ns))).collect();
+        let numbers = platform.numbers.iter().filter(|number| number.accepted + number.refused > 0);
         let numbers = numbers.map(|number| {
             let stats = NumberStats {
                 accepted: number.accepted,
@@ -112,11 +95,8 @@ fn duplicates(platform: &Platform) -> (u64, u64) {
     let hasher = RandomState::new();
     let (mut seen, mut seen_jobs) = (HashSet::new(), HashSet::new());
     let (mut callbacks, mut jobs) = (0, 0);
-    for callback in platform
-        .log
-        .after(0)
-        .filter(|(_, note)| note.fate.is_accepted())
-        .filter_map(|(_, note)| note.callback)
+    for callback in
+        platform.log.after(0).filter(|(_, note)| note.fate.is_accepted()).filter_map(|(_, note)| note.callback)
     {
         let job = callback.rsplit_once(':').map_or(callback, |(job, _)| job);
         callbacks += u64::from(!seen.insert(hasher.hash_one(callback)));
@@ -133,9 +113,7 @@ pub struct Oracle {
 
 impl fmt::Debug for Oracle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Oracle")
-            .field("totals", &self.totals())
-            .finish_non_exhaustive()
+        f.debug_struct("Oracle").field("totals", &self.totals()).finish_non_exhaustive()
     }
 }
 
@@ -167,24 +145,15 @@ impl Oracle {
     /// The rows of all messages that were accepted and are still kept.
     pub fn accepted_entries(&self) -> Vec<Entry> {
         let platform = self.shared.platform();
-        let accepted = platform
-            .log
-            .after(0)
-            .filter(|(_, note)| note.fate.is_accepted());
-        accepted
-            .map(|(seq, note)| self.shared.entry(&platform, seq, &note))
-            .collect()
+        let accepted = platform.log.after(0).filter(|(_, note)| note.fate.is_accepted());
+        accepted.map(|(seq, note)| self.shared.entry(&platform, seq, &note)).collect()
     }
 
     /// The most requests that arrived for a number in any sliding second, those refused with 130429
     /// included: it is above the limit if the sender was too fast. Zero for a number that saw none.
     pub fn worst_sliding_second(&self, number: &str) -> usize {
         let platform = self.shared.platform();
-        platform
-            .numbers
-            .iter()
-            .find(|known| &*known.id == number)
-            .map_or(0, |known| known.offered.worst())
+        platform.numbers.iter().find(|known| &*known.id == number).map_or(0, |known| known.offered.worst())
     }
 
     /// The simulator's clock now, on the scale of [`Entry::at_ns`].

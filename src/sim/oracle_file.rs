@@ -19,11 +19,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Writes rows until `stop`, and then the last of them.
-pub(crate) async fn write(
-    mut file: File,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub(crate) async fn write(mut file: File, shared: Arc<Shared>, stop: CancellationToken) -> io::Result<()> {
     let mut written = 0;
     loop {
         let stopping = tokio::select! {

@@ -101,11 +101,7 @@ impl OracleLog {
 
     /// Appends a row.
     pub(crate) fn push(&mut self, note: &Note<'_>) {
-        if self
-            .chunks
-            .back()
-            .is_none_or(|chunk| chunk.rows.len() == self.chunk_rows)
-        {
+        if self.chunks.back().is_none_or(|chunk| chunk.rows.len() == self.chunk_rows) {
             if self.chunks.len() == self.most_chunks
                 && let Some(oldest) = self.chunks.pop_front()
             {
@@ -113,12 +109,8 @@ impl OracleLog {
             }
             self.chunks.push_back(Chunk::default());
         }
-        let chunk = self
-            .chunks
-            .back_mut()
-            .expect("a chunk with room was just made sure of");
-        let text_start =
-            u32::try_from(chunk.text.len()).expect("a chunk's text stays far below 4 GiB");
+        let chunk = self.chunks.back_mut().expect("a chunk with room was just made sure of");
+        let text_start = u32::try_from(chunk.text.len()).expect("a chunk's text stays far below 4 GiB");
         let recipient = cut(note.recipient);
         chunk.text.push_str(recipient);
         let callback = note.callback.map(cut);
@@ -161,8 +153,8 @@ impl Chunk {
     fn note(&self, row: &Row) -> Note<'_> {
         let start = row.text_start as usize;
         let middle = start + usize::from(row.recipient_bytes);
-        let callback = (row.callback_bytes != u16::MAX)
-            .then(|| &self.text[middle..middle + usize::from(row.callback_bytes)]);
+        let callback =
+            (row.callback_bytes != u16::MAX).then(|| &self.text[middle..middle + usize::from(row.callback_bytes)]);
         Note {
             at_ns: row.at_ns,
             number: row.number,
@@ -208,10 +200,7 @@ mod tests {
         assert_eq!(log.after(40_000).count(), 0);
         assert_eq!(log.after(0).count(), 40_000);
         let (_, row) = log.after(5).next().unwrap();
-        assert_eq!(
-            (row.recipient, row.callback),
-            ("+447700900123", Some("job:1"))
-        );
+        assert_eq!((row.recipient, row.callback), ("+447700900123", Some("job:1")));
     }
 
     #[test]
@@ -221,16 +210,8 @@ mod tests {
             log.push(&note("1", n));
         }
         assert_eq!(log.dropped(), 20);
-        assert_eq!(
-            log.after(0).map(|(seq, _)| seq).collect::<Vec<_>>(),
-            [21, 22, 23, 24, 25]
-        );
-        assert_eq!(
-            log.after(23)
-                .map(|(_, note)| note.at_ns)
-                .collect::<Vec<_>>(),
-            [23, 24]
-        );
+        assert_eq!(log.after(0).map(|(seq, _)| seq).collect::<Vec<_>>(), [21, 22, 23, 24, 25]);
+        assert_eq!(log.after(23).map(|(_, note)| note.at_ns).collect::<Vec<_>>(), [23, 24]);
     }
 
     #[test]

@@ -17,12 +17,7 @@ pub(crate) struct PageRequest {
 /// One page of `items`; `url` is the list's own, for the link to the next page.
 pub(crate) fn page(items: &[Value], request: &PageRequest, url: &str) -> Value {
     let size = request.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LARGEST_PAGE);
-    let start = request
-        .after
-        .as_deref()
-        .and_then(place)
-        .unwrap_or(0)
-        .min(items.len());
+    let start = request.after.as_deref().and_then(place).unwrap_or(0).min(items.len());
     let end = (start + size).min(items.len());
     let data = &items[start..end];
     if data.is_empty() {
@@ -51,31 +46,20 @@ mod tests {
     #[test]
     fn following_the_cursors_gives_every_element_once() {
         let items: Vec<Value> = (0..57).map(Value::from).collect();
-        let (mut seen, mut request) = (
-            Vec::new(),
-            PageRequest {
-                limit: Some(10),
-                after: None,
-            },
-        );
+        let (mut seen, mut request) = (Vec::new(), PageRequest { limit: Some(10), after: None });
         loop {
             let page = page(&items, &request, "http://x/list");
             seen.extend(page["data"].as_array().unwrap().clone());
             if page["paging"].get("next").is_none() {
                 break;
             }
-            request.after = page["paging"]["cursors"]["after"]
-                .as_str()
-                .map(str::to_owned);
+            request.after = page["paging"]["cursors"]["after"].as_str().map(str::to_owned);
         }
         assert_eq!(seen, items);
     }
 
     #[test]
     fn an_empty_list_has_no_cursors() {
-        assert_eq!(
-            page(&[], &PageRequest::default(), ""),
-            json!({ "data": [] })
-        );
+        assert_eq!(page(&[], &PageRequest::default(), ""), json!({ "data": [] }));
     }
 }

@@ -53,23 +53,10 @@ impl PairLimit {
         self.sweep(now_ns);
         let (interval_ns, tracked) = (self.interval_ns, self.pairs.len());
         match self.pairs.get_mut(&(number, recipient)) {
-            Some(burst) if now_ns < burst.start_ns + u64::from(burst.messages) * interval_ns => {
-                burst.messages += 1
-            }
-            Some(burst) => {
-                *burst = Burst {
-                    start_ns: now_ns,
-                    messages: 1,
-                }
-            }
+            Some(burst) if now_ns < burst.start_ns + u64::from(burst.messages) * interval_ns => burst.messages += 1,
+            Some(burst) => *burst = Burst { start_ns: now_ns, messages: 1 },
             None if tracked < TRACKED => {
-                self.pairs.insert(
-                    (number, recipient),
-                    Burst {
-                        start_ns: now_ns,
-                        messages: 1,
-                    },
-                );
+                self.pairs.insert((number, recipient), Burst { start_ns: now_ns, messages: 1 });
             }
             None => {}
         }
@@ -85,8 +72,7 @@ impl PairLimit {
             return;
         }
         let interval_ns = self.interval_ns;
-        self.pairs
-            .retain(|_, burst| now_ns < burst.start_ns + u64::from(burst.messages) * interval_ns);
+        self.pairs.retain(|_, burst| now_ns < burst.start_ns + u64::from(burst.messages) * interval_ns);
         self.next_sweep = (self.pairs.len() * 2).max(FIRST_SWEEP);
     }
 }
@@ -127,9 +113,7 @@ mod tests {
     #[test]
     fn at_most_forty_five_are_borrowed() {
         let mut limit = PairLimit::new(1.0);
-        let sent = (0..60)
-            .filter(|n| send(&mut limit, 7, n * SECOND / 100))
-            .count();
+        let sent = (0..60).filter(|n| send(&mut limit, 7, n * SECOND / 100)).count();
         assert_eq!(sent, 45);
     }
 
@@ -158,10 +142,6 @@ mod tests {
         for recipient in 0..100_000 {
             send(&mut limit, recipient, recipient * SECOND / 100);
         }
-        assert!(
-            limit.pairs.len() <= FIRST_SWEEP,
-            "{} pairs",
-            limit.pairs.len()
-        );
+        assert!(limit.pairs.len() <= FIRST_SWEEP, "{} pairs", limit.pairs.len());
     }
 }

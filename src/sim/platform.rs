@@ -125,8 +125,7 @@ impl Platform {
             return Some(*index);
         }
         let spec = NumberSpec::new(id);
-        let may_be =
-            self.config.any_number && self.numbers.len() < MOST_NUMBERS && spec.check().is_ok();
+        let may_be = self.config.any_number && self.numbers.len() < MOST_NUMBERS && spec.check().is_ok();
         may_be.then(|| self.add_number(spec))
     }
 
@@ -135,17 +134,9 @@ impl Platform {
         let token = token.ok_or_else(|| Refusal::of(104))?;
         let is = |known: &Token| known.0 == token;
         let any_will_do = self.config.tokens.is_empty() && !self.has_own_tokens;
-        let is_a_numbers_own = || {
-            self.has_own_tokens
-                && self
-                    .numbers
-                    .iter()
-                    .any(|number| number.spec.token.as_ref().is_some_and(is))
-        };
-        if (any_will_do && !token.is_empty())
-            || self.config.tokens.iter().any(is)
-            || is_a_numbers_own()
-        {
+        let is_a_numbers_own =
+            || self.has_own_tokens && self.numbers.iter().any(|number| number.spec.token.as_ref().is_some_and(is));
+        if (any_will_do && !token.is_empty()) || self.config.tokens.iter().any(is) || is_a_numbers_own() {
             Ok(())
         } else {
             Err(Refusal::of(190))
@@ -172,18 +163,12 @@ impl Platform {
     /// The messaging limit that a number shares with its portfolio.
     pub(crate) fn messaging_limit(&mut self, number: u32) -> &mut MessagingLimit {
         let waba = &self.numbers[number as usize].spec.waba;
-        let portfolio = self
-            .wabas
-            .iter()
-            .find(|known| &known.id == waba)
-            .map_or("", |waba| waba.portfolio.as_str());
+        let portfolio = self.wabas.iter().find(|known| &known.id == waba).map_or("", |waba| waba.portfolio.as_str());
         if !self.portfolios.contains_key(portfolio) {
             let limit = MessagingLimit::new(self.config.messaging_limit, self.config.time_scale);
             self.portfolios.insert(portfolio.to_owned(), limit);
         }
-        self.portfolios
-            .get_mut(portfolio)
-            .expect("it was just inserted")
+        self.portfolios.get_mut(portfolio).expect("it was just inserted")
     }
 
     /// Changes a number; false if there is none of that id.
@@ -198,8 +183,7 @@ impl Platform {
     /// Changes a template in all its languages; one that is not listed yet is from now on.
     pub(crate) fn change_template(&mut self, name: &str, change: &TemplateChange) {
         if !self.templates.iter().any(|known| known.name == name) {
-            self.templates
-                .push(TemplateSpec::new(name, Category::Utility));
+            self.templates.push(TemplateSpec::new(name, Category::Utility));
         }
         for known in self.templates.iter_mut().filter(|known| known.name == name) {
             known.status = change.status.unwrap_or(known.status);

@@ -47,20 +47,14 @@ struct ReadQuery {
 
 impl ReadQuery {
     fn page(&self) -> PageRequest {
-        PageRequest {
-            limit: self.limit,
-            after: self.after.clone(),
-        }
+        PageRequest { limit: self.limit, after: self.after.clone() }
     }
 
     /// The names of the wanted fields, or `default`; what stands in parentheses or braces is left aside.
     fn fields<'a>(&'a self, default: &[&'a str]) -> Vec<&'a str> {
         match self.fields.as_deref() {
             None | Some("") => default.to_vec(),
-            Some(fields) => fields
-                .split(',')
-                .map(|f| f.split(['{', '(', '.']).next().unwrap_or(f).trim())
-                .collect(),
+            Some(fields) => fields.split(',').map(|f| f.split(['{', '(', '.']).next().unwrap_or(f).trim()).collect(),
         }
     }
 }
@@ -76,19 +70,9 @@ async fn object(
         // Accounts come first: with `any_number`, every other id becomes a number when it is asked for.
         if let Some(waba) = platform.wabas.iter().find(|waba| waba.id == id) {
             let view = waba_view(waba);
-            return choose(
-                &view,
-                &query.fields(&[
-                    "name",
-                    "currency",
-                    "timezone_id",
-                    "message_template_namespace",
-                ]),
-            );
+            return choose(&view, &query.fields(&["name", "currency", "timezone_id", "message_template_namespace"]));
         }
-        let number = platform
-            .find_number(&id)
-            .filter(|number| platform.may_use(token, *number));
+        let number = platform.find_number(&id).filter(|number| platform.may_use(token, *number));
         let number = number.ok_or_else(|| Refusal::no_such_object(&id))?;
         let view = number_view(&mut platform, number);
         choose(&view, &query.fields(DEFAULT_NUMBER_FIELDS))
@@ -109,17 +93,12 @@ async fn phone_numbers(
         let count = u32::try_from(platform.numbers.len()).expect("numbers are bounded");
         let mut items = Vec::new();
         for number in 0..count {
-            if platform.numbers[number as usize].spec.waba == id && platform.may_use(token, number)
-            {
+            if platform.numbers[number as usize].spec.waba == id && platform.may_use(token, number) {
                 let view = number_view(&mut platform, number);
                 items.push(choose(&view, &fields)?);
             }
         }
-        Ok(paging::page(
-            &items,
-            &query.page(),
-            &list_url(&headers, &version, &id, "phone_numbers"),
-        ))
+        Ok(paging::page(&items, &query.page(), &list_url(&headers, &version, &id, "phone_numbers")))
     });
     respond(&mut platform, found)
 }
@@ -160,16 +139,9 @@ pub(crate) async fn unknown_path(State(shared): App, uri: Uri) -> Response {
 }
 
 /// Checks version and token; gives the token.
-fn admit<'a>(
-    platform: &Platform,
-    version: &str,
-    headers: &'a HeaderMap,
-) -> Result<&'a str, Refusal> {
+fn admit<'a>(platform: &Platform, version: &str, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
     if !is_version(version) {
-        return Err(Refusal::because(
-            2500,
-            "the path must begin with a version, such as v23.0",
-        ));
+        return Err(Refusal::because(2500, "the path must begin with a version, such as v23.0"));
     }
     let token = bearer(headers);
     platform.authenticate(token)?;
@@ -178,11 +150,7 @@ fn admit<'a>(
 
 fn require_waba(platform: &Platform, id: &str) -> Result<(), Refusal> {
     let there = platform.wabas.iter().any(|waba| waba.id == id);
-    if there {
-        Ok(())
-    } else {
-        Err(Refusal::no_such_object(id))
-    }
+    if there { Ok(()) } else { Err(Refusal::no_such_object(id)) }
 }
 
 fn waba_view(waba: &WabaSpec) -> Value {
@@ -237,10 +205,7 @@ fn choose(view: &Value, fields: &[&str]) -> Result<Value, Refusal> {
     let mut chosen = Map::new();
     for field in fields.iter().filter(|field| !field.is_empty()) {
         let value = view.get(field).ok_or_else(|| {
-            Refusal::because(
-                100,
-                format!("Tried accessing nonexisting field ({field}) on this node"),
-            )
+            Refusal::because(100, format!("Tried accessing nonexisting field ({field}) on this node"))
         })?;
         chosen.insert((*field).to_owned(), value.clone());
     }
@@ -250,16 +215,11 @@ fn choose(view: &Value, fields: &[&str]) -> Result<Value, Refusal> {
 
 fn body_text(parameters: usize) -> String {
     let places: Vec<_> = (1..=parameters).map(|n| format!("{{{{{n}}}}}")).collect();
-    format!("Simulated text {}", places.join(" "))
-        .trim_end()
-        .to_owned()
+    format!("Simulated text {}", places.join(" ")).trim_end().to_owned()
 }
 
 fn list_url(headers: &HeaderMap, version: &str, id: &str, edge: &str) -> String {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     format!("http://{host}/{version}/{id}/{edge}")
 }
 
@@ -267,15 +227,9 @@ fn respond(platform: &mut Platform, found: Result<Value, Refusal>) -> Response {
     let (status, body) = match found {
         Ok(value) => (StatusCode::OK, value.to_string().into_bytes()),
         Err(refusal) => {
-            let status =
-                StatusCode::from_u16(refusal.http).expect("statuses are from our own table");
+            let status = StatusCode::from_u16(refusal.http).expect("statuses are from our own table");
             (status, refusal.body(platform.next_trace()))
         }
     };
-    (
-        status,
-        [(header::CONTENT_TYPE, "application/json; charset=UTF-8")],
-        body,
-    )
-        .into_response()
+    (status, [(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
 }

@@ -17,32 +17,18 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// `code` as the table has it; a code that Meta does not have yet comes as a plain 400.
     pub(crate) fn of(code: u32) -> Self {
-        let row = find(code).copied().unwrap_or(ErrorRow {
-            code,
-            http: 400,
-            subcode: None,
-            title: "Unknown error",
-        });
+        let row = find(code).copied().unwrap_or(ErrorRow { code, http: 400, subcode: None, title: "Unknown error" });
         // Authentication answers come without the «(#code)» that all others begin with.
         let message = match code {
             0 | 104 | 190 => Cow::Borrowed(row.title),
             _ => Cow::Owned(format!("(#{code}) {}", row.title)),
         };
-        Self {
-            code,
-            http: row.http,
-            subcode: row.subcode,
-            message,
-            details: None,
-        }
+        Self { code, http: row.http, subcode: row.subcode, message, details: None }
     }
 
     /// `code`, with a sentence on what exactly was wrong.
     pub(crate) fn because(code: u32, details: impl Into<String>) -> Self {
-        Self {
-            details: Some(details.into()),
-            ..Self::of(code)
-        }
+        Self { details: Some(details.into()), ..Self::of(code) }
     }
 
     /// The object does not exist, or this token may not see it: Meta tells neither apart.
@@ -79,10 +65,7 @@ impl Refusal {
                 message: &self.message,
                 kind: "OAuthException",
                 code: self.code,
-                error_data: self.details.as_deref().map(|details| ErrorData {
-                    messaging_product: "whatsapp",
-                    details,
-                }),
+                error_data: self.details.as_deref().map(|details| ErrorData { messaging_product: "whatsapp", details }),
                 error_subcode: self.subcode,
                 fbtrace_id: format!("A{trace:022X}"),
             },
@@ -122,8 +105,7 @@ mod tests {
     #[test]
     fn a_refusal_looks_like_one_of_metas() {
         let body: serde_json::Value =
-            serde_json::from_slice(&Refusal::because(130_429, "too many messages").body(7))
-                .unwrap();
+            serde_json::from_slice(&Refusal::because(130_429, "too many messages").body(7)).unwrap();
         let error = &body["error"];
         assert_eq!(error["code"], 130_429);
         assert_eq!(error["error_subcode"], 2_494_055);

@@ -37,10 +37,7 @@ impl ResponseBody {
     /// The first half of `body`.
     pub(crate) fn half(body: Bytes) -> Self {
         let promised = body.len() as u64;
-        Self::Half(HalfBody {
-            promised,
-            step: HalfStep::Give(body.slice(..body.len() / 2)),
-        })
+        Self::Half(HalfBody { promised, step: HalfStep::Give(body.slice(..body.len() / 2)) })
     }
 }
 
@@ -65,19 +62,14 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             Self::Whole(body) if body.is_empty() => Poll::Ready(None),
             Self::Whole(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(body))))),
-            Self::Half(half) => half
-                .poll(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
-            Self::Router(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            Self::Half(half) => half.poll(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            Self::Router(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
         }
     }
 

@@ -10,11 +10,7 @@ use super::validate::Endpoint;
 
 impl Platform {
     /// Template, recipient, pair limit, messaging limit; charges both limits if all is well.
-    pub(crate) fn check_rules(
-        &mut self,
-        arrival: Arrival,
-        message: &Message,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check_rules(&mut self, arrival: Arrival, message: &Message) -> Result<(), Refusal> {
         let Arrival { number, at_ns } = arrival;
         self.check_template(message)?;
         if let Some(wa_id) = &message.recipient.wa_id {
@@ -53,10 +49,7 @@ impl Platform {
             if !other_language && !self.config.known_templates_only {
                 return Ok(());
             }
-            let details = format!(
-                "template name ({}) does not exist in {}",
-                wanted.name, wanted.language
-            );
+            let details = format!("template name ({}) does not exist in {}", wanted.name, wanted.language);
             return Err(Refusal::because(132_001, details));
         };
         if let Some(code) = known.status.refusal() {
@@ -69,8 +62,7 @@ impl Platform {
             );
             return Err(Refusal::because(132_000, details));
         }
-        if message.endpoint == Endpoint::MarketingMessages && known.category != Category::Marketing
-        {
+        if message.endpoint == Endpoint::MarketingMessages && known.category != Category::Marketing {
             return Err(Refusal::of(134_100));
         }
         if known.category == Category::Authentication && message.recipient.wa_id.is_none() {
@@ -84,9 +76,9 @@ impl Platform {
         match (&message.template, message.endpoint) {
             (None, _) => message.category.or(Some(Category::Service)),
             (Some(_), Endpoint::MarketingMessages) => Some(Category::Marketing),
-            (Some(wanted), Endpoint::Messages) => self
-                .template(&wanted.name, &wanted.language)
-                .map(|known| known.category),
+            (Some(wanted), Endpoint::Messages) => {
+                self.template(&wanted.name, &wanted.language).map(|known| known.category)
+            }
         }
     }
 }

@@ -32,10 +32,7 @@ enum Runner {
     /// A task on the caller's runtime.
     Task(JoinSet<io::Result<()>>),
     /// A thread with a runtime of its own; the channel tells how it ended.
-    Thread {
-        ended: oneshot::Receiver<io::Result<()>>,
-        handle: thread::JoinHandle<()>,
-    },
+    Thread { ended: oneshot::Receiver<io::Result<()>>, handle: thread::JoinHandle<()> },
 }
 
 /// Everything that must be there before the first connection.
@@ -48,30 +45,17 @@ struct Prepared {
 
 impl Prepared {
     async fn new(config: SimConfig) -> io::Result<Self> {
-        config
-            .check()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let file = config
-            .oracle_file
-            .as_deref()
-            .map(oracle_file::open)
-            .transpose()?;
+        config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let file = config.oracle_file.as_deref().map(oracle_file::open).transpose()?;
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
-        Ok(Self {
-            listener,
-            address,
-            shared: Arc::new(Shared::new(Platform::new(config))),
-            file,
-        })
+        Ok(Self { listener, address, shared: Arc::new(Shared::new(Platform::new(config))), file })
     }
 }
 
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sim")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Sim").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -80,26 +64,11 @@ impl Sim {
     ///
     /// Fails with `InvalidInput` and the name of the key if the configuration cannot be.
     pub async fn start(config: SimConfig) -> io::Result<Self> {
-        let Prepared {
-            listener,
-            address,
-            shared,
-            file,
-        } = Prepared::new(config).await?;
+        let Prepared { listener, address, shared, file } = Prepared::new(config).await?;
         let stop = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(server::serve(
-            listener,
-            Arc::clone(&shared),
-            file,
-            stop.clone(),
-        ));
-        Ok(Self {
-            shared,
-            address,
-            stop: stop.drop_guard(),
-            runner: Runner::Task(task),
-        })
+        task.spawn(server::serve(listener, Arc::clone(&shared), file, stop.clone()));
+        Ok(Self { shared, address, stop: stop.drop_guard(), runner: Runner::Task(task) })
     }
 
     /// Starts one on a thread of its own, so that it shares nobody's event loop. It listens when this returns.
@@ -108,44 +77,28 @@ impl Sim {
         let stopped = stop.clone();
         let (tell_ready, ready) = std::sync::mpsc::sync_channel(1);
         let (tell_end, ended) = oneshot::channel();
-        let handle = thread::Builder::new()
-            .name("simulator".to_owned())
-            .spawn(move || {
-                let runtime = match tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                {
-                    Ok(runtime) => runtime,
-                    Err(error) => return drop(tell_ready.send(Err(error))),
+        let handle = thread::Builder::new().name("simulator".to_owned()).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(tell_ready.send(Err(error))),
+            };
+            let end = runtime.block_on(async {
+                let Prepared { listener, address, shared, file } = match Prepared::new(config).await {
+                    Ok(prepared) => prepared,
+                    Err(error) => {
+                        drop(tell_ready.send(Err(error)));
+                        return Ok(());
+                    }
                 };
-                let end = runtime.block_on(async {
-                    let Prepared {
-                        listener,
-                        address,
-                        shared,
-                        file,
-                    } = match Prepared::new(config).await {
-                        Ok(prepared) => prepared,
-                        Err(error) => {
-                            drop(tell_ready.send(Err(error)));
-                            return Ok(());
-                        }
-                    };
-                    drop(tell_ready.send(Ok((address, Arc::clone(&shared)))));
-                    server::serve(listener, shared, file, stopped).await
-                });
-                // Nobody listens if the simulator was dropped instead of stopped.
-                drop(tell_end.send(end));
-            })?;
-        let (address, shared) = ready
-            .recv()
-            .map_err(|_| io::Error::other("the simulator's thread ended before it was ready"))??;
-        Ok(Self {
-            shared,
-            address,
-            stop: stop.drop_guard(),
-            runner: Runner::Thread { ended, handle },
-        })
+                drop(tell_ready.send(Ok((address, Arc::clone(&shared)))));
+                server::serve(listener, shared, file, stopped).await
+            });
+            // Nobody listens if the simulator was dropped instead of stopped.
+            drop(tell_end.send(end));
+        })?;
+        let (address, shared) =
+            ready.recv().map_err(|_| io::Error::other("the simulator's thread ended before it was ready"))??;
+        Ok(Self { shared, address, stop: stop.drop_guard(), runner: Runner::Thread { ended, handle } })
     }
 
     /// Where it is, such as `http://127.0.0.1:40123`: a Cloud API's base URL.

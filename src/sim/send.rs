@@ -41,9 +41,7 @@ pub(crate) fn is_version(text: &str) -> bool {
 /// The bearer token of a request.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Answers a send, or says that the connection is to be cut.
@@ -76,8 +74,7 @@ pub(crate) async fn answer(
         return Ok(too_long());
     };
     let answer = if shared.stub {
-        let to = serde_json::from_slice::<Glance<'_>>(&body)
-            .map_or(Cow::Borrowed(""), |glance| glance.to);
+        let to = serde_json::from_slice::<Glance<'_>>(&body).map_or(Cow::Borrowed(""), |glance| glance.to);
         shared.platform().accept_unseen(number, &to)
     } else {
         let posted = validate::read(&body, endpoint);
@@ -112,34 +109,23 @@ async fn give(answer: Answer, reset: &ResetFlag) -> Result<Response<ResponseBody
 
 fn response(answer: Answer) -> Response<ResponseBody> {
     let body = Bytes::from(answer.body);
-    let body = if answer.ending == Ending::Half {
-        ResponseBody::half(body)
-    } else {
-        ResponseBody::Whole(body)
-    };
+    let body = if answer.ending == Ending::Half { ResponseBody::half(body) } else { ResponseBody::Whole(body) };
     let mut response = Response::new(body);
-    *response.status_mut() = hyper::StatusCode::from_u16(answer.status)
-        .expect("statuses are from our tables, or were checked");
+    *response.status_mut() =
+        hyper::StatusCode::from_u16(answer.status).expect("statuses are from our tables, or were checked");
     let content = match answer.content {
         Content::Json => "application/json; charset=UTF-8",
         Content::Html => "text/html; charset=utf-8",
     };
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content));
     response
 }
 
 fn too_long() -> Response<ResponseBody> {
     let text = format!("the body is longer than {BODY_BYTES} bytes\n");
-    let mut response = response(Answer {
-        content: Content::Html,
-        ..Answer::json(413, text.into_bytes())
-    });
+    let mut response = response(Answer { content: Content::Html, ..Answer::json(413, text.into_bytes()) });
     // The rest of the body is not read, so the connection is of no further use.
-    response
-        .headers_mut()
-        .insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

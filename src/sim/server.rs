@@ -32,16 +32,9 @@ pub(crate) async fn serve(
     let rows_end = CancellationToken::new();
     let mut writers = JoinSet::new();
     if let Some(file) = file {
-        writers.spawn(oracle_file::write(
-            file,
-            Arc::clone(&shared),
-            rows_end.clone(),
-        ));
+        writers.spawn(oracle_file::write(file, Arc::clone(&shared), rows_end.clone()));
     }
-    let router = reads::router()
-        .merge(control::router())
-        .fallback(reads::unknown_path)
-        .with_state(Arc::clone(&shared));
+    let router = reads::router().merge(control::router()).fallback(reads::unknown_path).with_state(Arc::clone(&shared));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -94,7 +87,5 @@ async fn lead(
         return send::answer(shared, endpoint, &id, request, reset).await;
     }
     let routed = TowerToHyperService::new(router.clone()).call(request).await;
-    routed
-        .map(|response| response.map(ResponseBody::Router))
-        .map_err(|never| match never {})
+    routed.map(|response| response.map(ResponseBody::Router)).map_err(|never| match never {})
 }

@@ -16,11 +16,7 @@ pub(crate) struct SlidingSecond {
 impl SlidingSecond {
     /// An empty window.
     pub(crate) fn new(width_ns: u64) -> Self {
-        Self {
-            width_ns,
-            arrivals: VecDeque::new(),
-            worst: 0,
-        }
+        Self { width_ns, arrivals: VecDeque::new(), worst: 0 }
     }
 
     /// How many arrivals lie in `(now − width, now]`: one that is exactly `width` old is out.

@@ -112,9 +112,6 @@ pub struct TemplateChange {
 impl TemplateChange {
     /// A change of status.
     pub fn status(status: TemplateStatus) -> Self {
-        Self {
-            status: Some(status),
-            category: None,
-        }
+        Self { status: Some(status), category: None }
     }
 }

@@ -14,11 +14,7 @@ pub(crate) struct Waiters {
 
 impl Default for Waiters {
     fn default() -> Self {
-        Self {
-            waiting: Vec::new(),
-            next: u64::MAX,
-            closed: false,
-        }
+        Self { waiting: Vec::new(), next: u64::MAX, closed: false }
     }
 }
 
@@ -52,11 +48,6 @@ impl Waiters {
             // Whoever no longer waits has dropped the receiver; that is fine.
             let _ = waiting.send(());
         }
-        self.next = self
-            .waiting
-            .iter()
-            .map(|(count, _)| *count)
-            .min()
-            .unwrap_or(u64::MAX);
+        self.next = self.waiting.iter().map(|(count, _)| *count).min().unwrap_or(u64::MAX);
     }
 }

@@ -30,13 +30,7 @@ impl Wire {
     /// A connection, and the flag that it obeys.
     pub(crate) fn new(stream: TcpStream) -> (Self, ResetFlag) {
         let reset = ResetFlag::default();
-        (
-            Self {
-                stream: TokioIo::new(stream),
-                reset: reset.clone(),
-            },
-            reset,
-        )
+        (Self { stream: TokioIo::new(stream), reset: reset.clone() }, reset)
     }
 }
 
@@ -51,21 +45,13 @@ impl Drop for Wire {
 }
 
 impl Read for Wire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl Write for Wire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 

@@ -1,6 +1,5 @@
 //! What each answer changes in the worker's state.
 
-
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldSet;
 use crate::job::Job;
@@ -154,7 +153,7 @@ impl Worker {
             Ok(answers) => {
                 let now = clock::now();
                 self.telling.settled(&answers, now.mono.since(asked), now.wall);
-            },
+            }
             Err(error) => {
                 for settlement in batch.into_iter().rev() {
                     self.settlements.push_front(settlement);
@@ -229,4 +228,3 @@ fn delivery(row: ClaimedRow) -> Result<Delivery, serde_json::Error> {
     let routed = Routed { job: std::sync::Arc::new(job), route: row.route };
     Ok(Delivery { routed, due_at: row.due_at, bytes })
 }
-

@@ -49,9 +49,8 @@ impl Worker {
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
-        self.asked.push(
-            async move { Event::Admitted(choices, now, ledger.admit(requests, now.wall).await) }.boxed_local(),
-        );
+        self.asked
+            .push(async move { Event::Admitted(choices, now, ledger.admit(requests, now.wall).await) }.boxed_local());
     }
 
     fn park(&mut self, jobs: Vec<(JobKey, HoldId)>, now: Now) {
@@ -79,8 +78,9 @@ impl Worker {
         }
         self.claiming = true;
         let (ledger, id, rooms) = (self.ledger.clone(), self.id, wanted.rooms.clone());
-        self.asked
-            .push(async move { Event::Claimed(wanted, now.mono, ledger.claim(id, rooms, now.wall).await) }.boxed_local());
+        self.asked.push(
+            async move { Event::Claimed(wanted, now.mono, ledger.claim(id, rooms, now.wall).await) }.boxed_local(),
+        );
     }
 
     /// Commits answers in hand. Nothing else may come before them when the ledger is back after an outage.

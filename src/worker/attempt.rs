@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 
 use crate::clock::Now;
 use crate::hold::{HoldId, HoldOrder, Scope};
-use crate::ledger::{AdmitRequest, Admission, Fate, Fence, Settlement};
+use crate::ledger::{Admission, AdmitRequest, Fate, Fence, Settlement};
 use crate::outcome::Outcome;
 
 use super::lane::Delivery;
@@ -108,7 +108,9 @@ fn unpark(fate: Fate, hold: Option<&HoldOrder>, now: Now) -> Fate {
     let whole = hold.is_some_and(|order| order.cover.is_whole() && covers_numbers(order.cover.scope));
     match fate {
         Fate::Park { reason, code } if whole => Fate::Retry { due: now.wall, reason, code, charged: false },
-        Fate::Park { .. } | Fate::Accepted { .. } | Fate::Retry { .. } | Fate::End { .. } | Fate::Unknown { .. } => fate,
+        Fate::Park { .. } | Fate::Accepted { .. } | Fate::Retry { .. } | Fate::End { .. } | Fate::Unknown { .. } => {
+            fate
+        }
     }
 }
 

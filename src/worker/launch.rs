@@ -87,8 +87,9 @@ impl Core {
                 return Start::WaitUntil(at);
             }
             self.unlist(number_idx);
+            let others = self.scheduler.other_weights(number_idx);
             let number = &mut self.scheduler.numbers[number_idx.slot()];
-            let Some(ready) = number.pop_ready() else { continue };
+            let Some(ready) = number.pop_ready(others) else { continue };
             if let Some(cause) = self.last_look(number_idx, &ready, now) {
                 self.relist(number_idx, now.mono);
                 return Start::Stopped(ready, number_idx, cause);
@@ -100,7 +101,7 @@ impl Core {
                     self.list(number_idx, later);
                 }
                 Slot::Now(permit) => {
-                    number.started(ready.delivery.job().priority);
+                    number.started(ready.delivery.job().priority, others);
                     self.relist(number_idx, now.mono);
                     self.scheduler.refresh(number_idx, now.mono);
                     let Ready { admission, delivery, probe, admitted_at, start_by: _ } = ready;
@@ -219,7 +220,7 @@ impl Core {
         let mut cleared = Vec::new();
         for (slot, number) in self.scheduler.numbers.iter_mut().enumerate() {
             let idx = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
-            cleared.extend(std::iter::from_fn(|| number.pop_ready()).map(|ready| (idx, ready)));
+            cleared.extend(std::iter::from_fn(|| number.pop_ready(0)).map(|ready| (idx, ready)));
         }
         cleared
     }

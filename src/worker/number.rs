@@ -131,8 +131,8 @@ pub struct Number {
     /// Jobs at the ledger, by priority.
     asked: [usize; 4],
     ready: [VecDeque<Ready>; 4],
-    /// What higher priorities took while admitted jobs of this one stood by, in units of a lane's virtual time.
-    overtaken: [u64; 4],
+    /// What urgent jobs took since others had their turn, in units of a lane's virtual time.
+    overtaken: u64,
     in_flight: usize,
     pub(super) pass: f64,
     /// When the scheduler looks at its room again.
@@ -156,7 +156,7 @@ impl Number {
             faults: 0,
             asked: [0; 4],
             ready: Default::default(),
-            overtaken: [0; 4],
+            overtaken: 0,
             in_flight: 0,
             pass: 0.0,
             alarm: None,
@@ -172,6 +172,11 @@ impl Number {
     /// Leased, of a status that may send, and nothing whole in its way.
     pub fn is_able(&self, now: Mono) -> bool {
         self.holds_lease(now) && self.standing.may_send && !matches!(self.blocked, Blocked::Until(_))
+    }
+
+    /// Whether a hold stops it as a whole.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self.blocked, Blocked::Until(_))
     }
 
     /// Whether a send may still start under its lease.
@@ -195,7 +200,8 @@ impl Number {
     }
 
     /// Whether one more job of this class may be asked for: only what can go within `ahead` is admitted, so that
-    /// little is in doubt when a worker dies. One place in eight is kept for urgent jobs.
+    /// little is in doubt when a worker dies. One place in eight is kept for urgent jobs; the others are anybody's, so
+    /// that urgent ones without end don't keep them all.
     pub fn room(&self, class: Class, ahead: Duration, now: Mono) -> Room {
         if !self.is_able(now) {
             return Room::None;
@@ -205,11 +211,12 @@ impl Number {
             return if promised + self.in_flight == 0 { Room::Now } else { Room::None };
         }
         let window = LEAST_WINDOW.max(self.pacer.effective().within(ahead) as usize);
-        let (limit, before) = match class {
-            Class::Urgent => (window, self.promised(Priority::Urgent)),
-            Class::Rest => (window - (window / 8).max(1), promised),
+        let urgent = self.promised(Priority::Urgent);
+        let (full, before) = match class {
+            Class::Urgent => (false, urgent),
+            Class::Rest => (promised - urgent >= window - (window / 8).max(1), promised),
         };
-        if promised >= limit {
+        if full || promised >= window {
             return Room::None;
         }
         let from = self.pacer.due_at(before, now) - ahead;
@@ -235,22 +242,29 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_back(ready);
     }
 
-    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays. But one that was
-    /// overtaken for as long as its lane's turn takes goes: else urgent jobs, which have a place of their own, could
-    /// keep all others standing there for ever.
-    pub(super) fn pop_ready(&mut self) -> Option<Ready> {
-        let waits = |priority: &&Priority| !self.ready[priority.index()].is_empty();
-        let patient = |priority: &&Priority| self.overtaken[priority.index()] < stride(**priority);
-        let next = Priority::ALL.iter().filter(waits).find(|priority| !patient(priority));
-        let next = next.or_else(|| Priority::ALL.iter().find(waits))?;
-        self.ready[next.index()].pop_front()
+    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays. Urgent jobs have a
+    /// place of their own, so without end to them nobody else would ever go: after the others' turn is due, one does.
+    /// `others` are the weights of all other priorities that have work for this number.
+    pub(super) fn pop_ready(&mut self, others: u64) -> Option<Ready> {
+        let first = usize::from(self.overtaken >= turn(others) && self.has_others_ready());
+        self.ready[first..].iter_mut().find_map(VecDeque::pop_front)
+    }
+
+    fn has_others_ready(&self) -> bool {
+        self.ready[1..].iter().any(|line| !line.is_empty())
+    }
+
+    /// Whether a job of this priority is admitted and waits.
+    pub(super) fn has_ready(&self, priority: Priority) -> bool {
+        !self.ready[priority.index()].is_empty()
     }
 
     /// Takes out what should have started by now.
     pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
         let mut overdue = Vec::new();
         for lane in &mut self.ready {
-            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) = lane.drain(..).partition(|ready| ready.start_by <= now);
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) =
+                lane.drain(..).partition(|ready| ready.start_by <= now);
             *lane = kept;
             overdue.extend(late);
         }
@@ -262,14 +276,13 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_front(ready);
     }
 
-    pub(super) fn started(&mut self, priority: Priority) {
+    pub(super) fn started(&mut self, priority: Priority, others: u64) {
         self.in_flight += 1;
-        self.overtaken[priority.index()] = 0;
-        for lower in &Priority::ALL[priority.index() + 1..] {
-            if !self.ready[lower.index()].is_empty() {
-                self.overtaken[lower.index()] += stride(priority);
-            }
-        }
+        self.overtaken = match Class::of(priority) {
+            Class::Rest => self.overtaken.saturating_sub(turn(others)),
+            Class::Urgent if others == 0 => 0,
+            Class::Urgent => (self.overtaken + stride(priority)).min(turn(others) + stride(priority)),
+        };
     }
 
     /// The lease under which it sends, if any.
@@ -361,6 +374,11 @@ impl Number {
             category: job.category,
         }
     }
+}
+
+/// How much virtual time lanes of these weights together let pass between two jobs of theirs.
+fn turn(weights: u64) -> u64 {
+    stride(Priority::Bulk) / weights.max(1)
 }
 
 /// Orders numbers by virtual time; ties go to the one that was configured first.

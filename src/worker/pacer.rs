@@ -112,7 +112,7 @@ impl Pacer {
     /// A new owner knows nothing of the last one's sends, so the window begins full.
     pub fn new(limit: Limit, margin: Duration, now: Mono) -> Self {
         let hand = Hand(Rc::new(Cell::new(now.as_nanos())));
-        let bucket = bucket(limit, &hand);
+        let bucket = bucket(limit, spaced(limit, limit.period + margin), &hand);
         Self {
             limit,
             effective: limit,
@@ -121,7 +121,7 @@ impl Pacer {
             strike_at: now,
             hand,
             bucket,
-            bucket_ready: now + limit.period / limit.count.get(),
+            bucket_ready: now + spaced(limit, limit.period + margin),
             unknown_before: now,
             starts: VecDeque::new(),
         }
@@ -217,12 +217,12 @@ impl Pacer {
         let count = NonZeroU32::new(count as u32).unwrap_or(NonZeroU32::MIN);
         self.effective = Limit { count, period: self.limit.period };
         self.hand.0.set(now.as_nanos());
-        self.bucket = bucket(self.effective, &self.hand);
+        self.bucket = bucket(self.effective, self.gap(), &self.hand);
         self.bucket_ready = now + self.gap();
     }
 
     fn gap(&self) -> Duration {
-        self.effective.period / self.effective.count.get()
+        spaced(self.effective, self.window())
     }
 
     fn forget_starts_before(&mut self, now: Mono) {
@@ -255,9 +255,14 @@ impl Pacer {
     }
 }
 
-fn bucket(limit: Limit, hand: &Hand) -> Bucket {
+/// Sends spread evenly over a whole window: spaced by the limit's own period they would come to the window's end too
+/// early, wait there, and go on in a burst.
+fn spaced(limit: Limit, window: Duration) -> Duration {
+    window / limit.count.get()
+}
+
+fn bucket(limit: Limit, gap: Duration, hand: &Hand) -> Bucket {
     let burst = NonZeroU32::new(limit.within(CATCH_UP) as u32).unwrap_or(LEAST_BURST).max(LEAST_BURST);
-    let gap = limit.period / limit.count.get();
     let quota = Quota::with_period(gap.max(Duration::from_nanos(1))).expect("the gap is not zero").allow_burst(burst);
     let bucket = RateLimiter::direct_with_clock(quota, hand.clone());
     let _taken = bucket.check_n(burst);

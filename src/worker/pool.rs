@@ -56,11 +56,11 @@ impl Pool {
         self.ready[class as usize].first().map(|(_, number)| *number)
     }
 
-    /// Puts a lane in line, if it has jobs and is not there yet. However long it could not go, it saved up one turn
-    /// at most.
+    /// Puts a lane in line, if it has jobs and is not there yet. However long it could not go, it saved up one round
+    /// at most, the same for all: with less for one than for another, lanes held up together would change places.
     pub(super) fn list(&mut self, idx: LaneIdx, lane: &mut Lane) {
         if lane.listed.is_none() && !lane.is_empty() {
-            lane.pass = lane.pass.max(self.time.saturating_sub(stride(lane.key().priority)));
+            lane.pass = lane.pass.max(self.time.saturating_sub(stride(Priority::Bulk)));
             lane.listed = Some(lane.pass);
             self.candidates.insert((lane.pass, lane.key().priority.index(), idx));
         }
@@ -111,5 +111,64 @@ impl Pool {
     /// Its lane of this priority.
     pub fn open_lane(&self, priority: Priority) -> LaneIdx {
         self.open[priority.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::PoolIdx;
+    use super::super::lane::{Delivery, LaneKey};
+    use super::*;
+    use crate::worker::simulation::delivery;
+
+    fn lanes() -> (Pool, Vec<Lane>) {
+        let open = [0, 1, 2, 3].map(LaneIdx);
+        let lane = |priority: &Priority| Lane::new(LaneKey { pool: PoolIdx(0), pinned: None, priority: *priority });
+        (Pool::new(PoolName::default_pool(), open), Priority::ALL.iter().map(lane).collect())
+    }
+
+    fn push(pool: &mut Pool, lanes: &mut [Lane], slot: usize) {
+        let job: Delivery = delivery(Priority::ALL[slot]);
+        lanes[slot].push(job);
+        if lanes[slot].timed() + lanes[slot].fresh() == 1 {
+            pool.wake(LaneIdx(u32::try_from(slot).expect("small")), &mut lanes[slot]);
+        }
+    }
+
+    #[test]
+    fn a_lane_that_could_not_go_for_long_saves_up_one_round() {
+        let (mut pool, mut lanes) = lanes();
+        for _ in 0..3_000 {
+            push(&mut pool, &mut lanes, 1);
+        }
+        push(&mut pool, &mut lanes, 2);
+        pool.unlist(LaneIdx(2), &mut lanes[2]);
+        for _ in 0..2_000 {
+            assert_eq!(pool.next_lane(), Some(LaneIdx(1)));
+            let _gone = lanes[1].pop();
+            pool.charge(LaneIdx(1), &mut lanes[1]);
+        }
+        pool.list(LaneIdx(2), &mut lanes[2]);
+        assert_eq!(lanes[2].pass, pool.time - stride(Priority::Bulk));
+    }
+
+    #[test]
+    fn the_present_never_runs_back() {
+        let (mut pool, mut lanes) = lanes();
+        for slot in [0, 1, 2, 3] {
+            for _ in 0..50 {
+                push(&mut pool, &mut lanes, slot);
+            }
+        }
+        let mut before = 0;
+        for turn in 0..100_usize {
+            // Every third time the one in line cannot go and another does.
+            let slot = if turn % 3 == 0 { 1 + turn % 2 } else { pool.next_lane().expect("in line").slot() };
+            let _gone = lanes[slot].pop();
+            pool.charge(LaneIdx(u32::try_from(slot).expect("small")), &mut lanes[slot]);
+            assert!(pool.time >= before);
+            before = pool.time;
+        }
+        assert!(before > 0);
     }
 }

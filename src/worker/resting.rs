@@ -30,7 +30,9 @@ impl Worker {
         }
         let state = self.core.scheduler.number(number);
         let tried_in_vain = way.rests > 0 && state.faults() > 0;
-        if state.faults() < FAULTS && !tried_in_vain {
+        // What was in flight when the rest began says nothing new.
+        let rests_already = state.is_blocked();
+        if rests_already || (state.faults() < FAULTS && !tried_in_vain) {
             return None;
         }
         let others = self.core.scheduler.able_beside(number, now.mono);

@@ -13,7 +13,7 @@ use crate::job::{NumberId, PoolName, Priority};
 use crate::ledger::Route;
 
 use super::index::{LaneIdx, NumberIdx, PoolIdx};
-use super::lane::{Delivery, Lane, LaneKey};
+use super::lane::{Delivery, Lane, LaneKey, weight};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
 use super::pool::Pool;
 
@@ -339,6 +339,17 @@ impl Scheduler {
         if pool.next_lane().is_some() {
             self.activate(pool_idx);
         }
+    }
+
+    /// The weights of the priorities below urgent that have work for this number, in hand or admitted.
+    pub(super) fn other_weights(&self, idx: NumberIdx) -> u64 {
+        let number = &self.numbers[idx.slot()];
+        let open = &self.pools[number.spec.pool.slot()].open;
+        let has_work = |priority: &&Priority| {
+            let lanes = [open[priority.index()], self.pinned[idx.slot()][priority.index()]];
+            number.has_ready(**priority) || lanes.iter().any(|lane| !self.lanes[lane.slot()].is_empty())
+        };
+        Priority::ALL[1..].iter().filter(has_work).map(|priority| weight(*priority)).sum()
     }
 
     /// Other holds stand now: every number is looked at again.

@@ -67,7 +67,8 @@ impl Worker {
         let Launch { admission, permit, delivery, number, probe, admitted_at } = launch;
         let way = &self.ways[number.slot()];
         self.telling.started(&way.metrics, delivery.job(), permit.at().since(admitted_at), clock::now().wall);
-        let request = way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
+        let request =
+            way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let sent_at = permit.at();
         self.asked.push(
             async move {

@@ -23,11 +23,7 @@ pub(super) fn two_numbers() -> SimConfig {
 
 /// The same, with «seconds» of about seventeen minutes, which no test outlasts.
 pub(super) fn slow_time() -> SimConfig {
-    SimConfig {
-        scale_throughput: true,
-        time_scale: 0.001,
-        ..two_numbers()
-    }
+    SimConfig { scale_throughput: true, time_scale: 0.001, ..two_numbers() }
 }
 
 /// A text message with callback data.
@@ -73,29 +69,17 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) async fn connect(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).await.unwrap(),
-        }
+        Self { stream: TcpStream::connect(address).await.unwrap() }
     }
 
-    pub(super) async fn call(
-        &mut self,
-        method: &str,
-        path: &str,
-        token: Option<&str>,
-        body: &[u8],
-    ) -> io::Result<Got> {
-        let authorization = token
-            .map(|token| format!("Authorization: Bearer {token}\r\n"))
-            .unwrap_or_default();
+    pub(super) async fn call(&mut self, method: &str, path: &str, token: Option<&str>, body: &[u8]) -> io::Result<Got> {
+        let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: sim\r\n{authorization}Content-Type: application/json\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
-        self.stream
-            .write_all(&[head.as_bytes(), body].concat())
-            .await?;
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
         self.read().await
     }
 
@@ -106,12 +90,7 @@ impl Client {
                 let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
                 let promised = head
                     .lines()
-                    .find_map(|line| {
-                        line.to_ascii_lowercase()
-                            .strip_prefix("content-length: ")?
-                            .parse::<usize>()
-                            .ok()
-                    })
+                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok())
                     .unwrap_or(0);
                 let status = head.split(' ').nth(1).unwrap().parse().unwrap();
                 let mut body = bytes.split_off(end + 4);
@@ -120,12 +99,7 @@ impl Client {
                         break;
                     }
                 }
-                return Ok(Got {
-                    status,
-                    head,
-                    whole: body.len() == promised,
-                    body,
-                });
+                return Ok(Got { status, head, whole: body.len() == promised, body });
             }
             if self.stream.read_buf(&mut bytes).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -134,21 +108,12 @@ impl Client {
     }
 
     pub(super) async fn send(&mut self, number: &str, message: &Value) -> io::Result<Got> {
-        self.call(
-            "POST",
-            &format!("/v23.0/{number}/messages"),
-            Some("secret"),
-            message.to_string().as_bytes(),
-        )
-        .await
+        self.call("POST", &format!("/v23.0/{number}/messages"), Some("secret"), message.to_string().as_bytes()).await
     }
 }
 
 /// One request on a connection of its own.
 pub(super) async fn call(sim: &Sim, method: &str, path: &str, body: &str) -> Got {
     let mut client = Client::connect(sim.address()).await;
-    client
-        .call(method, path, Some("secret"), body.as_bytes())
-        .await
-        .unwrap()
+    client.call(method, path, Some("secret"), body.as_bytes()).await.unwrap()
 }

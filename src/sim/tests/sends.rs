@@ -10,24 +10,15 @@ use tokio::io::AsyncWriteExt as _;
 async fn an_accepted_message_gets_its_id_and_stands_in_the_oracle() {
     let sim = Sim::start(two_numbers()).await.unwrap();
     let mut client = Client::connect(sim.address()).await;
-    let got = client
-        .send("1001", &text("+44 7700 900123", "job-1:1"))
-        .await
-        .unwrap();
+    let got = client.send("1001", &text("+44 7700 900123", "job-1:1")).await.unwrap();
     assert_eq!(got.status, 200);
     let answer = got.json();
     assert_eq!(answer["messaging_product"], "whatsapp");
-    assert_eq!(
-        answer["contacts"],
-        json!([{ "input": "+44 7700 900123", "wa_id": "447700900123" }])
-    );
+    assert_eq!(answer["contacts"], json!([{ "input": "+44 7700 900123", "wa_id": "447700900123" }]));
     assert_eq!(answer["messages"][0].get("message_status"), None);
     let entry = sim.oracle().entries_since(0, 10).remove(0);
     assert_eq!(entry.wamid.as_deref(), answer["messages"][0]["id"].as_str());
-    assert_eq!(
-        (entry.seq, &*entry.number, entry.callback.as_deref()),
-        (1, "1001", Some("job-1:1"))
-    );
+    assert_eq!((entry.seq, &*entry.number, entry.callback.as_deref()), (1, "1001", Some("job-1:1")));
     assert!(entry.outcome.is_accepted());
     sim.stop().await.unwrap();
 }
@@ -39,10 +30,7 @@ async fn every_acceptance_has_an_id_of_its_own_also_across_runs() {
         let sim = Sim::start(two_numbers()).await.unwrap();
         let mut client = Client::connect(sim.address()).await;
         for n in 0..50 {
-            let got = client
-                .send("1001", &text(&format!("+4477009{n:05}"), "x"))
-                .await
-                .unwrap();
+            let got = client.send("1001", &text(&format!("+4477009{n:05}"), "x")).await.unwrap();
             let id = got.json()["messages"][0]["id"].as_str().unwrap().to_owned();
             assert!(id.starts_with("wamid.") && id.len() <= 128);
             assert!(ids.insert(id));
@@ -69,15 +57,7 @@ async fn tokens_are_asked_for_and_looked_at() {
         ("1002", Some("own"), 200, 0),
         ("1002", Some("all"), 200, 0),
     ] {
-        let got = client
-            .call(
-                "POST",
-                &format!("/v23.0/{number}/messages"),
-                token,
-                body.as_bytes(),
-            )
-            .await
-            .unwrap();
+        let got = client.call("POST", &format!("/v23.0/{number}/messages"), token, body.as_bytes()).await.unwrap();
         assert_eq!(got.status, status, "{number} {token:?}");
         if status != 200 {
             assert_eq!(got.code(), code, "{number} {token:?}");
@@ -88,19 +68,8 @@ async fn tokens_are_asked_for_and_looked_at() {
 
 #[tokio::test]
 async fn with_any_number_every_id_may_send() {
-    let sim = Sim::start(SimConfig {
-        any_number: true,
-        ..SimConfig::default()
-    })
-    .await
-    .unwrap();
-    let got = call(
-        &sim,
-        "POST",
-        "/v23.0/424242/messages",
-        &text("+447700900123", "x").to_string(),
-    )
-    .await;
+    let sim = Sim::start(SimConfig { any_number: true, ..SimConfig::default() }).await.unwrap();
+    let got = call(&sim, "POST", "/v23.0/424242/messages", &text("+447700900123", "x").to_string()).await;
     assert_eq!(got.status, 200);
     assert_eq!(sim.oracle().stats().numbers["424242"].accepted, 1);
 }
@@ -132,17 +101,11 @@ fn a_simulator_on_its_own_thread_serves_threads_without_a_runtime() {
     let oracle = sim.oracle();
     let address = sim.address();
     let sender = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut client = Client::connect(address).await;
             for n in 0..3 {
-                client
-                    .send("1001", &text(&format!("+44770090012{n}"), "x"))
-                    .await
-                    .unwrap();
+                client.send("1001", &text(&format!("+44770090012{n}"), "x")).await.unwrap();
             }
         });
     });
@@ -154,10 +117,7 @@ fn a_simulator_on_its_own_thread_serves_threads_without_a_runtime() {
 
 #[tokio::test]
 async fn what_cannot_be_configured_is_refused_with_its_name() {
-    let config = SimConfig {
-        time_scale: -1.0,
-        ..SimConfig::default()
-    };
+    let config = SimConfig { time_scale: -1.0, ..SimConfig::default() };
     let error = Sim::start(config.clone()).await.err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("time_scale"), "{error}");
@@ -172,10 +132,7 @@ async fn waiting_ends_when_the_count_is_reached() {
     let sending = async {
         let mut client = Client::connect(sim.address()).await;
         for n in 0..5 {
-            client
-                .send("1001", &text(&format!("+44770090012{n}"), "x"))
-                .await
-                .unwrap();
+            client.send("1001", &text(&format!("+44770090012{n}"), "x")).await.unwrap();
         }
     };
     let ((), ()) = tokio::join!(oracle.wait_for(5), sending);

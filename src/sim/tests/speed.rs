@@ -6,19 +6,11 @@ use std::time::Instant;
 
 #[tokio::test]
 async fn the_stub_accepts_at_once_whatever_comes() {
-    let sim = Sim::start(SimConfig {
-        stub: true,
-        ..two_numbers()
-    })
-    .await
-    .unwrap();
+    let sim = Sim::start(SimConfig { stub: true, ..two_numbers() }).await.unwrap();
     let mut client = Client::connect(sim.address()).await;
     let mut ids = std::collections::HashSet::new();
     for n in 0..200 {
-        let got = client
-            .send("1001", &text("+447700900123", "x"))
-            .await
-            .unwrap();
+        let got = client.send("1001", &text("+447700900123", "x")).await.unwrap();
         assert_eq!(got.status, 200, "message {n}");
         assert!(ids.insert(got.json()["messages"][0]["id"].as_str().unwrap().to_owned()));
     }
@@ -34,10 +26,7 @@ fn requests_per_second() {
         let mut config = SimConfig::with_numbers([NumberSpec::new("1001").with_mps(1_000_000)]);
         config.stub = stub;
         let sim = Sim::spawn_thread(config).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (connections, each) = (64_u32, 4_000_u32);
         let began = Instant::now();
         runtime.block_on(async {
@@ -48,14 +37,7 @@ fn requests_per_second() {
                     let mut client = Client::connect(address).await;
                     for n in 0..each {
                         let to = format!("+4477{connection:03}{n:05}");
-                        assert_eq!(
-                            client
-                                .send("1001", &text(&to, "job:1"))
-                                .await
-                                .unwrap()
-                                .status,
-                            200
-                        );
+                        assert_eq!(client.send("1001", &text(&to, "job:1")).await.unwrap().status, 200);
                     }
                 });
             }

@@ -41,17 +41,10 @@ proptest! {
 
 #[test]
 fn a_scaled_day_frees_places_sooner() {
-    let config = SimConfig {
-        messaging_limit: Some(1),
-        time_scale: 86_400.0,
-        ..two_numbers()
-    };
+    let config = SimConfig { messaging_limit: Some(1), time_scale: 86_400.0, ..two_numbers() };
     let mut platform = Platform::new(config);
     let mut template = |to: &str, at_ns| {
-        let posted = validate::read(
-            super::template(to, "hello").to_string().as_bytes(),
-            Endpoint::Messages,
-        );
+        let posted = validate::read(super::template(to, "hello").to_string().as_bytes(), Endpoint::Messages);
         platform.decide(Arrival { number: 0, at_ns }, posted).status == 200
     };
     assert!(template("+447700900001", 0));

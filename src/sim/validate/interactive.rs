@@ -47,18 +47,11 @@ pub(super) fn check(content: &Part<'_>) -> Result<(), Refusal> {
 /// Body, header and footer.
 fn check_frame(content: &Part<'_>, word: &str) -> Result<(), Refusal> {
     let body = content.get("body");
-    if matches!(
-        word,
-        "button" | "list" | "cta_url" | "product_list" | "location_request_message"
-    ) {
+    if matches!(word, "button" | "list" | "cta_url" | "product_list" | "location_request_message") {
         content.need("body")?;
     }
     if let Some(body) = body {
-        let most = if word == "list" {
-            LIST_BODY_CHARS
-        } else {
-            INTERACTIVE_BODY_CHARS
-        };
+        let most = if word == "list" { LIST_BODY_CHARS } else { INTERACTIVE_BODY_CHARS };
         body.need("text")?.filled_up_to(most)?;
     }
     if let Some(footer) = content.get("footer") {

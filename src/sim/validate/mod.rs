@@ -50,11 +50,9 @@ pub(crate) fn read(body: &[u8], endpoint: Endpoint) -> Result<Posted, Refusal> {
     let content = root.need(kind.word())?;
     match kind {
         MessageKind::Text => content::text(&content)?,
-        MessageKind::Image
-        | MessageKind::Video
-        | MessageKind::Audio
-        | MessageKind::Document
-        | MessageKind::Sticker => content::media(&content, kind)?,
+        MessageKind::Image | MessageKind::Video | MessageKind::Audio | MessageKind::Document | MessageKind::Sticker => {
+            content::media(&content, kind)?
+        }
         MessageKind::Location => content::location(&content)?,
         MessageKind::Contacts => content::contacts(&content)?,
         MessageKind::Reaction => content::reaction(&content)?,
@@ -62,27 +60,14 @@ pub(crate) fn read(body: &[u8], endpoint: Endpoint) -> Result<Posted, Refusal> {
         MessageKind::Template => template = Some(template::read(&content)?),
     }
     let category = direct_category(&root)?;
-    Ok(Posted::Message(Message {
-        recipient,
-        kind,
-        callback,
-        template,
-        category,
-        endpoint,
-    }))
+    Ok(Posted::Message(Message { recipient, kind, callback, template, category, endpoint }))
 }
 
 fn check_product(root: &Part<'_>) -> Result<(), Refusal> {
     match root.get("messaging_product") {
-        None => Err(Refusal::because(
-            100,
-            "The parameter messaging_product is required.",
-        )),
+        None => Err(Refusal::because(100, "The parameter messaging_product is required.")),
         Some(product) if product.text()?.eq_ignore_ascii_case("whatsapp") => Ok(()),
-        Some(_) => Err(Refusal::because(
-            100,
-            "Param messaging_product must be one of {WHATSAPP}",
-        )),
+        Some(_) => Err(Refusal::because(100, "Param messaging_product must be one of {WHATSAPP}")),
     }
 }
 
@@ -100,23 +85,16 @@ fn kind(root: &Part<'_>) -> Result<MessageKind, Refusal> {
         return Ok(MessageKind::Text);
     };
     let word = kind.text()?;
-    MessageKind::ALL
-        .iter()
-        .copied()
-        .find(|kind| kind.word() == word)
-        .ok_or_else(|| {
-            let word: String = word.chars().take(64).collect();
-            Refusal::because(131_051, format!("Message type {word} is not supported"))
-        })
+    MessageKind::ALL.iter().copied().find(|kind| kind.word() == word).ok_or_else(|| {
+        let word: String = word.chars().take(64).collect();
+        Refusal::because(131_051, format!("Message type {word} is not supported"))
+    })
 }
 
 /// <https://developers.facebook.com/documentation/business-messaging/whatsapp/marketing-messages/get-started>, 2026-09-11.
 fn check_marketing(root: &Part<'_>, kind: MessageKind) -> Result<(), Refusal> {
     if kind != MessageKind::Template {
-        return Err(Refusal::because(
-            131_055,
-            "Only messages of type template can be sent here",
-        ));
+        return Err(Refusal::because(131_055, "Only messages of type template can be sent here"));
     }
     root.need("recipient_type")?;
     if let Some(policy) = root.get("product_policy") {
@@ -139,9 +117,7 @@ fn check_envelope(root: &Part<'_>) -> Result<(), Refusal> {
 }
 
 fn callback(root: &Part<'_>) -> Result<Option<String>, Refusal> {
-    root.get("biz_opaque_callback_data")
-        .map(|data| data.text_up_to(CALLBACK_CHARS).map(str::to_owned))
-        .transpose()
+    root.get("biz_opaque_callback_data").map(|data| data.text_up_to(CALLBACK_CHARS).map(str::to_owned)).transpose()
 }
 
 /// Direct Send, which names a category instead of a template

@@ -20,21 +20,13 @@ enum Step<'a> {
 impl<'a> Part<'a> {
     /// The body itself.
     pub(super) fn root(value: &'a Value) -> Self {
-        Self {
-            value,
-            parent: None,
-            step: Step::Key(""),
-        }
+        Self { value, parent: None, step: Step::Key("") }
     }
 
     /// What stands under `key`; `null` is as nothing.
     pub(super) fn get<'b>(&'b self, key: &'b str) -> Option<Part<'b>> {
         let value = self.value.get(key).filter(|value| !value.is_null())?;
-        Some(Part {
-            value,
-            parent: Some(self),
-            step: Step::Key(key),
-        })
+        Some(Part { value, parent: Some(self), step: Step::Key(key) })
     }
 
     /// What stands under `key`, which is required.
@@ -43,60 +35,39 @@ impl<'a> Part<'a> {
             return Err(self.bad("must be an object"));
         }
         self.get(key).ok_or_else(|| {
-            let missing = Part {
-                value: &Value::Null,
-                parent: Some(self),
-                step: Step::Key(key),
-            };
+            let missing = Part { value: &Value::Null, parent: Some(self), step: Step::Key(key) };
             Refusal::because(131_008, format!("{} is required", missing.path()))
         })
     }
 
     /// How many elements the list has: from one to `most`.
     pub(super) fn list_up_to(&self, most: usize) -> Result<usize, Refusal> {
-        let items = self
-            .value
-            .as_array()
-            .ok_or_else(|| self.bad("must be a list"))?;
+        let items = self.value.as_array().ok_or_else(|| self.bad("must be a list"))?;
         if (1..=most).contains(&items.len()) {
             Ok(items.len())
         } else {
-            Err(self.bad(&format!(
-                "has {} elements; allowed are 1 to {most}",
-                items.len()
-            )))
+            Err(self.bad(&format!("has {} elements; allowed are 1 to {most}", items.len())))
         }
     }
 
     /// The elements of a list; nothing if it is none.
     pub(super) fn items<'b>(&'b self) -> impl Iterator<Item = Part<'b>> {
-        self.value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .enumerate()
-            .map(|(index, value)| Part {
-                value,
-                parent: Some(self),
-                step: Step::Index(index),
-            })
+        self.value.as_array().into_iter().flatten().enumerate().map(|(index, value)| Part {
+            value,
+            parent: Some(self),
+            step: Step::Index(index),
+        })
     }
 
     /// The text it is.
     pub(super) fn text(&self) -> Result<&'a str, Refusal> {
-        self.value
-            .as_str()
-            .ok_or_else(|| self.bad("must be a string"))
+        self.value.as_str().ok_or_else(|| self.bad("must be a string"))
     }
 
     /// Text that is not empty.
     pub(super) fn filled(&self) -> Result<&'a str, Refusal> {
         let text = self.text()?;
-        if text.trim().is_empty() {
-            Err(self.bad("must not be empty"))
-        } else {
-            Ok(text)
-        }
+        if text.trim().is_empty() { Err(self.bad("must not be empty")) } else { Ok(text) }
     }
 
     /// Text of at most `most` characters.
@@ -106,13 +77,7 @@ impl<'a> Part<'a> {
         if text.len() <= most || text.chars().count() <= most {
             Ok(text)
         } else {
-            Err(Refusal::because(
-                100,
-                format!(
-                    "Param {} must be at most {most} characters long.",
-                    self.path()
-                ),
-            ))
+            Err(Refusal::because(100, format!("Param {} must be at most {most} characters long.", self.path())))
         }
     }
 
@@ -134,9 +99,7 @@ impl<'a> Part<'a> {
 
     /// Yes or no.
     pub(super) fn flag(&self) -> Result<bool, Refusal> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.bad("must be true or false"))
+        self.value.as_bool().ok_or_else(|| self.bad("must be true or false"))
     }
 
     /// A number, also if it is written as a string.
@@ -159,9 +122,7 @@ impl<'a> Part<'a> {
 
     /// How many of an object's fields pass `test`.
     pub(super) fn count_fields(&self, test: impl Fn(&str) -> bool) -> usize {
-        self.value
-            .as_object()
-            .map_or(0, |fields| fields.keys().filter(|key| test(key)).count())
+        self.value.as_object().map_or(0, |fields| fields.keys().filter(|key| test(key)).count())
     }
 
     /// The refusal of a value that cannot be (131009).
@@ -194,10 +155,6 @@ impl<'a> Part<'a> {
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
             }
         }
-        if path.is_empty() {
-            "the body".to_owned()
-        } else {
-            path
-        }
+        if path.is_empty() { "the body".to_owned() } else { path }
     }
 }

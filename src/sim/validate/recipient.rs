@@ -12,20 +12,14 @@ pub(super) fn read(root: &Part<'_>) -> Result<Recipient, Refusal> {
         let wa_id = digits(input).ok_or_else(|| {
             to.bad("must be a phone number of 8 to 15 digits with its country code, such as +447700900123")
         })?;
-        return Ok(Recipient {
-            input: input.to_owned(),
-            wa_id: Some(wa_id),
-        });
+        return Ok(Recipient { input: input.to_owned(), wa_id: Some(wa_id) });
     }
     let Some(recipient) = root.get("recipient") else {
         return Err(Refusal::because(100, "The parameter to is required."));
     };
     let input = recipient.filled()?;
     if is_user_id(input) {
-        Ok(Recipient {
-            input: input.to_owned(),
-            wa_id: None,
-        })
+        Ok(Recipient { input: input.to_owned(), wa_id: None })
     } else {
         Err(recipient.bad("must be a business-scoped user id, such as US.13491208655302741918"))
     }

@@ -2,9 +2,7 @@
 
 use super::content::media_source;
 use super::part::Part;
-use crate::sim::limits::{
-    HEADER_CHARS, TEMPLATE_LONE_BODY_CHARS, TEMPLATE_NAME_CHARS, TEMPLATE_PARAMETER_CHARS,
-};
+use crate::sim::limits::{HEADER_CHARS, TEMPLATE_LONE_BODY_CHARS, TEMPLATE_NAME_CHARS, TEMPLATE_PARAMETER_CHARS};
 use crate::sim::message::TemplateUse;
 use crate::sim::refusal::Refusal;
 
@@ -14,38 +12,21 @@ const COMPONENTS: usize = 16;
 const PARAMETERS: usize = 100;
 
 pub(super) fn read(content: &Part<'_>) -> Result<TemplateUse, Refusal> {
-    let name = content
-        .need("name")?
-        .filled_up_to(TEMPLATE_NAME_CHARS)?
-        .to_owned();
+    let name = content.need("name")?.filled_up_to(TEMPLATE_NAME_CHARS)?.to_owned();
     let language = content.need("language")?;
     let code = language.need("code")?.filled_up_to(16)?.to_owned();
     if let Some(policy) = language.get("policy") {
         policy.one_of(&["deterministic"])?;
     }
     let mut body_parameters = 0;
-    if let Some(components) = content
-        .get("components")
-        .filter(|list| list.items().next().is_some())
-    {
+    if let Some(components) = content.get("components").filter(|list| list.items().next().is_some()) {
         let only = components.list_up_to(COMPONENTS)? == 1;
         for component in components.items() {
-            let kinds = &[
-                "header",
-                "body",
-                "footer",
-                "button",
-                "carousel",
-                "limited_time_offer",
-            ];
+            let kinds = &["header", "body", "footer", "button", "carousel", "limited_time_offer"];
             match component.need("type")?.one_of(kinds)? {
                 "header" => drop(parameters(&component, HEADER_CHARS)?),
                 "body" => {
-                    let most = if only {
-                        TEMPLATE_LONE_BODY_CHARS
-                    } else {
-                        TEMPLATE_PARAMETER_CHARS
-                    };
+                    let most = if only { TEMPLATE_LONE_BODY_CHARS } else { TEMPLATE_PARAMETER_CHARS };
                     body_parameters = parameters(&component, most)?;
                 }
                 "button" => button(&component)?,
@@ -54,19 +35,12 @@ pub(super) fn read(content: &Part<'_>) -> Result<TemplateUse, Refusal> {
             }
         }
     }
-    Ok(TemplateUse {
-        name,
-        language: code,
-        body_parameters,
-    })
+    Ok(TemplateUse { name, language: code, body_parameters })
 }
 
 /// Checks the parameters of a component and counts them.
 fn parameters(component: &Part<'_>, most_chars: usize) -> Result<usize, Refusal> {
-    let Some(list) = component
-        .get("parameters")
-        .filter(|list| list.items().next().is_some())
-    else {
+    let Some(list) = component.get("parameters").filter(|list| list.items().next().is_some()) else {
         return Ok(0);
     };
     let count = list.list_up_to(PARAMETERS)?;
@@ -107,12 +81,7 @@ fn check_parameter(parameter: &Part<'_>, most_chars: usize) -> Result<(), Refusa
             currency.need("code")?.filled()?;
             currency.need("amount_1000")?.number()?;
         }
-        "date_time" => drop(
-            parameter
-                .need("date_time")?
-                .need("fallback_value")?
-                .filled()?,
-        ),
+        "date_time" => drop(parameter.need("date_time")?.need("fallback_value")?.filled()?),
         "image" | "video" | "document" => media_source(&parameter.need(&word)?)?,
         "payload" => drop(parameter.need("payload")?.text()?),
         "coupon_code" => drop(parameter.need("coupon_code")?.filled()?),

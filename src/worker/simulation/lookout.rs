@@ -156,8 +156,8 @@ impl Lookout {
         let tenure = match self.rng.random_range(0..10) {
             0 => None,
             1 => Some(tenure(self.fence, self.time + ms(300))),
-            2..6 => self.core.fence(self.numbers[number]).map(|fence| tenure(fence.0, self.time + ms(3_000))),
-            _ => Some(tenure(self.fence, self.time + ms(6_000))),
+            2..6 => self.core.fence(self.numbers[number]).map(|fence| tenure(fence.0, self.time + ms(800))),
+            _ => Some(tenure(self.fence, self.time + ms(1_500))),
         };
         self.core.set_tenure(self.numbers[number], tenure, now.mono);
     }

@@ -4,6 +4,7 @@
 //! seed replays.
 
 mod chance;
+mod drive;
 mod fold;
 mod judge;
 mod lookout;
@@ -11,6 +12,15 @@ mod making;
 mod meta;
 mod plan;
 mod reading;
+mod shares;
 mod shell;
 mod storms;
 mod world;
+
+use crate::job::Priority;
+use crate::worker::lane::Delivery;
+
+/// Any job of this priority, for tests of the core's parts.
+pub(super) fn delivery(priority: Priority) -> Delivery {
+    making::Draft::of(0, priority).delivery(0, None)
+}
