@@ -11,7 +11,7 @@ use crate::cli::wording::Count;
 const WIDEST: usize = 110;
 
 /// What is about to happen, and how long it takes.
-pub fn lines(messages: u32, width: usize) -> Vec<Line> {
+pub fn lines(messages: u32, kept: Option<&Path>, width: usize) -> Vec<Line> {
     let width = width.clamp(40, WIDEST) - 2;
     let rate: u32 = CAST.iter().map(|player| player.limit).sum();
     // Retries and unknown outcomes end a few seconds after the campaign.
@@ -25,7 +25,11 @@ pub fn lines(messages: u32, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new(), Line::of(Ink::Strong, "Tidegate").with(Ink::Faint, " · demo"), Line::new()];
     lines.extend(wrapped(Ink::Plain, &words, width));
     lines.push(Line::new());
-    let takes = format!("It takes about {takes} seconds and leaves nothing behind. Ctrl-C stops it.");
+    let leaves = kept.map_or_else(
+        || "leaves nothing behind".to_owned(),
+        |folder| format!("keeps its ledger in {}", folder.display()),
+    );
+    let takes = format!("It takes about {takes} seconds and {leaves}. Ctrl-C stops it.");
     lines.extend(wrapped(Ink::Faint, &takes, width));
     lines.push(Line::new());
     indented(lines, 1)
@@ -84,7 +88,9 @@ mod tests {
     fn no_line_is_wider_than_the_terminal() {
         for width in 40..=240 {
             let folder = Path::new("/var/lib/somewhere/far/away/from/here/and/longer/than/any/line/may/be/at/all");
-            for line in lines(5_000, width).into_iter().chain(next(None, width)).chain(next(Some(folder), width)) {
+            for line in
+                lines(5_000, Some(folder), width).into_iter().chain(next(None, width)).chain(next(Some(folder), width))
+            {
                 assert!(line.width() <= width, "{width}: {line:?}");
             }
         }

@@ -64,17 +64,13 @@ impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<Exit> {
         let home = self.home()?;
         let look = screen::look(&io::stdout());
-        screen::print(&intro::lines(self.messages, look.width), look)?;
+        screen::print(&intro::lines(self.messages, home.kept(), look.width), look)?;
         let findings = self.play(home.path()).await?;
         let reckoning = reckoning::reckon(findings);
         // Its window may have changed meanwhile.
         let look = screen::look(&io::stdout());
         screen::print(&summary::lines(&reckoning, look.width), look)?;
-        let kept = match &home {
-            Home::Passing(_) => None,
-            Home::Kept(folder) => Some(folder.as_path()),
-        };
-        screen::print(&intro::next(kept, look.width), look)?;
+        screen::print(&intro::next(home.kept(), look.width), look)?;
         home.leave()?;
         Ok(exit(&reckoning))
     }
@@ -108,6 +104,13 @@ impl Home {
         match self {
             Self::Passing(folder) => folder.path(),
             Self::Kept(folder) => folder,
+        }
+    }
+
+    fn kept(&self) -> Option<&Path> {
+        match self {
+            Self::Passing(_) => None,
+            Self::Kept(folder) => Some(folder),
         }
     }
 

@@ -60,10 +60,11 @@ enum Watched {
     UntilNothingMoved,
 }
 
-/// Ctrl-C and its like.
+/// Ctrl-C and its like; a terminal that is closed too, so that nothing is left behind.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Signal,
 }
 
 impl Play {
@@ -196,14 +197,19 @@ impl Play {
 
 impl Signals {
     fn new() -> anyhow::Result<Self> {
-        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        Ok(Self { interrupt, terminate })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 
+    /// Resolves at the next one. Dropping it loses none.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -53,7 +53,8 @@ pub fn reckoning() -> Reckoning {
         ]),
         retries: vec![
             Retry { reason: Reason::MetaUnknown, code: Some(131_000), times: 61, jobs: 33, came_through: 32 },
-            Retry { reason: Reason::NumberBusy, code: None, times: 2, jobs: 2, came_through: 2 },
+            Retry { reason: Reason::NotTaken, code: None, times: 24, jobs: 15, came_through: 15 },
+            Retry { reason: Reason::LastLook, code: None, times: 2, jobs: 2, came_through: 2 },
         ],
         latencies: vec![(Kind::Password, spread(8, 21, 30)), (Kind::Campaign, spread(14_200, 28_900, 29_800))],
         most_ahead: Some((4_893, ms(9))),

@@ -55,8 +55,8 @@ fn why(state: State, cause: &Cause, room: usize) -> Line {
 
 /// What to add to a reason that has no code of Meta's to explain it.
 const GLOSSES: [(Reason, &str); 3] = [
-    (Reason::NotTaken, ": a server in front of Meta was too busy"),
-    (Reason::LastLook, ": stopped at the last look, before a byte left"),
+    (Reason::NotTaken, ": a server before Meta was too busy"),
+    (Reason::LastLook, ": stopped before a byte left"),
     (Reason::Failing, ": its number was being rested"),
 ];
 
