@@ -33,7 +33,7 @@
 //! - `fleet` uses `config`, `graph`, `job`, `ledger`, `worker`
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
-//! - `job` uses nothing
+//! - `job` uses `clock`, `outcome`
 //! - `keeper` uses `ledger`, `metrics`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
