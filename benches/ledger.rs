@@ -1,6 +1,8 @@
 //! What the embedded ledger costs: each call per row, a claim with many rows standing, and the whole way of a job in
 //! CPU time beside a bare loop that inserts and updates one row a job in the same file system.
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::cell::LazyCell;
 use std::hint::black_box;
 use std::path::Path;

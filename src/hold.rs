@@ -185,6 +185,10 @@ impl HoldSet {
             let subjects = set.by_scope.entry(hold.cover.scope).or_default();
             subjects.entry(hold.cover.subject.clone()).or_default().push(hold);
         }
+        // Worker and ledger must name the same hold, in whatever order they read them.
+        for holds in set.by_scope.values_mut().flat_map(HashMap::values_mut) {
+            holds.sort_by_key(|hold| hold.id);
+        }
         set
     }
 

@@ -31,7 +31,7 @@ macro_rules! words {
             type Err = $crate::outcome::UnknownWord;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::ALL.iter().copied().find(|word| word.as_str() == text).ok_or_else(|| $crate::outcome::UnknownWord {
-                    given: text.to_owned(),
+                    given: text.chars().take(40).collect(),
                     allowed: Self::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(", "),
                 })
             }
@@ -42,7 +42,7 @@ pub(crate) use words;
 
 /// A word that is not in its closed set.
 #[derive(Debug, thiserror::Error)]
-#[error("\"{given}\" is none of {allowed}")]
+#[error("{given:?} is none of {allowed}")]
 pub struct UnknownWord {
     pub(crate) given: String,
     pub(crate) allowed: String,
@@ -192,6 +192,8 @@ words! {
         FlowThrottled = "flow_throttled",
         /// Not a message this worker sends.
         GroupUnsupported = "group_unsupported",
+        /// Meta's code belongs to another operation than sending to one person.
+        NotForSending = "not_for_sending",
         /// A code that our table does not have.
         Unlisted = "unlisted",
         // The way to Meta.

@@ -17,7 +17,7 @@ pub struct Directory {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unroutable {
     /// No such pool.
-    #[error("from: no pool \"{given}\"; there {verb} {known}")]
+    #[error("no pool \"{given}\"; there {verb} {known}")]
     Pool {
         /// What the job says.
         given: String,
@@ -27,7 +27,7 @@ pub enum Unroutable {
         known: String,
     },
     /// No number of this display number.
-    #[error("from: no sending number is displayed as +{0}")]
+    #[error("no sending number is displayed as +{0}")]
     Display(String),
 }
 
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(directory.route(&From::Display("15550001001".to_owned())), Ok(by_id));
         assert_eq!(directory.route(&From::Number(id("9"))).expect("taken at its word").pool, PoolName::default_pool());
         let refused = directory.route(&From::Pool(pool("shpo"))).expect_err("misspelt").to_string();
-        assert_eq!(refused, "from: no pool \"shpo\"; there are default, shop");
+        assert_eq!(refused, "no pool \"shpo\"; there are default, shop");
         assert!(directory.route(&From::Display("4".to_owned())).is_err());
     }
 }

@@ -1,16 +1,27 @@
 //! A job: one message to send, as a producer publishes it, parsed once and valid from then on.
 //!
-//! `parse` turns a producer's bytes into a [`Job`]; inside, nobody checks again.
+//! [`parse`](fn@parse) turns a producer's bytes into a [`Job`]; inside, nobody checks again.
 //! In the ledger a job's body is this type's own JSON, with every default already filled in.
 
+#[cfg(test)]
+mod corpus;
+mod field;
 mod identity;
+mod message;
+#[cfg(test)]
+mod mutations;
 mod names;
+mod parse;
 mod recipient;
+mod schema;
 
 pub use identity::{Digest, JobKey};
 pub use names::{Campaign, InvalidName, JobId, NumberId, PoolName, Source};
+pub use parse::{InvalidFrom, Received, Refused, parse};
 pub use recipient::{InvalidRecipient, Phone, Recipient, UserId};
+pub use schema::schema;
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -88,7 +99,7 @@ pub struct TemplateRef {
 }
 
 /// The message object, checked, in the producer's own bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Message {
     /// Meta's `type`; may be one that we don't know.
     pub kind: String,
@@ -106,6 +117,18 @@ impl Message {
     }
 }
 
+/// Without the content, which is nobody's but the recipient's.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, template, json } = self;
+        f.debug_struct("Message")
+            .field("kind", kind)
+            .field("template", template)
+            .field("bytes", &json.get().len())
+            .finish()
+    }
+}
+
 /// Present: the job goes out by `/marketing_messages`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +142,7 @@ pub struct Marketing {
 }
 
 /// One message to send. Valid because it exists.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Job {
     /// The ledger's key.
     pub key: JobKey,
@@ -161,4 +184,30 @@ pub struct Job {
     pub metadata: Option<Box<RawValue>>,
     /// When it was published, or first seen.
     pub enqueued_at: Timestamp,
+}
+
+impl Job {
+    /// From this moment on it is late: accepted perhaps, but not delivered in time.
+    pub fn late_at(&self) -> Option<Timestamp> {
+        let start = self.not_before.map_or(self.enqueued_at, |moment| moment.max(self.enqueued_at));
+        self.deliver_within.map(|within| start + within)
+    }
+}
+
+/// What tells it apart, without its content and its metadata.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("key", &self.key)
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .field("from", &self.from)
+            .field("priority", &self.priority)
+            .field("to", &self.to)
+            .field("message", &self.message)
+            .field("category", &self.category)
+            .field("campaign", &self.campaign)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,1 +1,125 @@
-//! (room)
+//! The keeper: ends what nobody else would end, each task once in the whole fleet.
+//!
+//! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
+//! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::ledger::{Census, Ledger, LedgerError, Swept, UnknownWait};
+use crate::metrics::{Metrics, SettledBy};
+use crate::outcome::{State, UnknownCause};
+
+/// How often time is looked at. Nothing that the keeper ends is promised to the second.
+const EVERY: Duration = Duration::from_secs(1);
+/// So many rows of each kind are ended in one commit.
+const ROWS: u32 = 200;
+/// How often jobs are counted and old ones forgotten, in passes.
+const SELDOM: u64 = 15;
+
+/// What the keeper keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How long an unknown outcome waits for news.
+    pub unknown: UnknownWait,
+    /// How long a job is remembered after its end.
+    pub retention: Duration,
+}
+
+/// The keeper's tasks over one ledger.
+#[derive(Debug)]
+pub struct Keeper {
+    config: Config,
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+    census: watch::Sender<Census>,
+}
+
+impl Keeper {
+    /// Keeps this ledger, and tells the census of it.
+    pub fn new(config: Config, ledger: Ledger, metrics: Arc<Metrics>, census: watch::Sender<Census>) -> Self {
+        Self { config, ledger, metrics, census }
+    }
+
+    /// Runs until told to stop. A ledger that is away is tried again at the next pass.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut every = tokio::time::interval(EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pass: u64 = 0;
+        let mut away = false;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            let result = self.pass(pass.is_multiple_of(SELDOM)).await;
+            match (&result, away) {
+                (Err(error), false) => tracing::warn!(%error, "keeper waits for the ledger: {error}"),
+                (Ok(()), true) => tracing::info!("keeper goes on: the ledger is back"),
+                (Err(_), true) | (Ok(()), false) => {}
+            }
+            away = result.is_err();
+            pass += 1;
+        }
+    }
+
+    async fn pass(&self, seldom: bool) -> Result<(), LedgerError> {
+        loop {
+            let swept = self.ledger.sweep(clock::now().wall, self.config.unknown, ROWS).await?;
+            self.tell(swept);
+            if !is_full(swept) {
+                break;
+            }
+        }
+        if seldom {
+            let before = clock::now().wall - self.config.retention;
+            while self.ledger.trim(before, ROWS).await? == ROWS {}
+            self.count().await?;
+        }
+        Ok(())
+    }
+
+    async fn count(&self) -> Result<(), LedgerError> {
+        let census = self.ledger.census().await?;
+        self.metrics.waiting.set_all(&census.waiting);
+        self.metrics.dead.set(census.dead as f64);
+        self.metrics.waiting_oldest_due.set(census.oldest_due.map_or(0.0, |due| due.as_millis() as f64 / 1_000.0));
+        let unknown = census.states.iter().find(|(state, _)| *state == State::Unknown).map_or(0, |(_, count)| *count);
+        self.metrics.unknown_pending.set(unknown as f64);
+        self.census.send_replace(census);
+        Ok(())
+    }
+
+    fn tell(&self, swept: Swept) {
+        let Swept { overdue, resent, unresolved, expired, poisoned, lifted } = swept;
+        for _ in 0..overdue {
+            self.metrics.unknown.inc(UnknownCause::WorkerLost);
+        }
+        self.metrics.unknown_settled.inc_by(SettledBy::Resent, u64::from(resent));
+        self.metrics.unknown_settled.inc_by(SettledBy::Left, u64::from(unresolved));
+        self.metrics.jobs.inc_by(State::Unknown, u64::from(overdue));
+        self.metrics.jobs.inc_by(State::Unresolved, u64::from(unresolved));
+        self.metrics.jobs.inc_by(State::Expired, u64::from(expired));
+        self.metrics.jobs.inc_by(State::Failed, u64::from(poisoned));
+        if overdue + resent + unresolved + expired + poisoned + lifted > 0 {
+            tracing::info!(
+                overdue,
+                resent,
+                unresolved,
+                expired,
+                poisoned,
+                lifted,
+                "swept: {overdue} overdue, {resent} sent again, {unresolved} unresolved, {expired} expired"
+            );
+        }
+    }
+}
+
+fn is_full(swept: Swept) -> bool {
+    let Swept { overdue, resent, unresolved, expired, poisoned, lifted: _ } = swept;
+    [overdue, resent, unresolved, expired, poisoned].into_iter().any(|count| count >= ROWS)
+}

@@ -126,6 +126,12 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// The yes of a ledger that a test plays.
+    #[cfg(test)]
+    pub(crate) fn for_test(key: JobKey, number: NumberId, attempt: u32, tries: u32, deadline: Timestamp) -> Self {
+        Self { key, number, attempt, tries, deadline }
+    }
+
     /// The job.
     pub fn key(&self) -> JobKey {
         self.key

@@ -87,7 +87,12 @@ impl Intake {
         for step in 0..lanes {
             let slot = (self.turn + step) % lanes;
             let lane = &scheduler.lanes[slot];
-            if left == 0 || !(lane.more_fresh || lane.more_timed) {
+            if left == 0 {
+                // The next claim begins with the first that this one had nothing left for.
+                self.turn = slot;
+                break;
+            }
+            if !(lane.more_fresh || lane.more_timed) {
                 continue;
             }
             let target = target(scheduler, lane.key(), mono).min(self.caps.count);
@@ -96,12 +101,13 @@ impl Intake {
             if target == 0 || fresh + timed == 0 {
                 continue;
             }
-            let (timed, fresh) = (timed.min(left), fresh.min(left - timed.min(left)));
+            // Half at most, or room kept for what may come due would keep out what is there.
+            let timed = timed.min(if fresh > 0 { left.div_ceil(2) } else { left });
+            let fresh = fresh.min(left - timed);
             left -= timed + fresh;
             wanted.lanes.push(LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32")));
             wanted.rooms.push(lane_room(scheduler, lane.key(), timed, fresh));
         }
-        self.turn = self.turn.wrapping_add(1);
         wanted
     }
 

@@ -80,7 +80,15 @@ pub struct Lane {
 impl Lane {
     /// An empty lane, of which the source may have jobs.
     pub fn new(key: LaneKey) -> Self {
-        Self { key, timed: VecDeque::new(), fresh: VecDeque::new(), pass: 0, listed: None, more_fresh: true, more_timed: true }
+        Self {
+            key,
+            timed: VecDeque::new(),
+            fresh: VecDeque::new(),
+            pass: 0,
+            listed: None,
+            more_fresh: true,
+            more_timed: true,
+        }
     }
 
     /// What it is called.
@@ -96,6 +104,11 @@ impl Lane {
     /// How many jobs are fresh.
     pub fn fresh(&self) -> usize {
         self.fresh.len()
+    }
+
+    /// When the job that goes next was published.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.timed.front().into_iter().chain(self.fresh.front()).map(|delivery| delivery.job().enqueued_at).min()
     }
 
     /// Whether nothing is in hand.

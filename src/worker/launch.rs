@@ -1,17 +1,21 @@
 //! From the ledger's yes to the bytes: which admitted job takes a number's next permit, and the last look at it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{HoldId, Passage};
+use crate::hold::{Cover, HoldId, Passage};
 use crate::ledger::{Admission, Fence};
 use crate::outcome::NotSentCause;
 
 use super::index::NumberIdx;
 use super::lane::Delivery;
-use super::number::{Ready, Standing, Tenure};
-use super::pacer::{Permit, Slot};
+use super::number::{Blocked, Ready, Standing, Tenure};
+use super::pacer::{Limit, Permit, Slot};
 use super::scheduler::Scheduler;
+
+/// A hold that was just placed is read back from the ledger by then.
+const UNTIL_READ: Duration = Duration::from_secs(2);
 
 /// What may leave now.
 #[derive(Debug)]
@@ -83,8 +87,9 @@ impl Core {
                 return Start::WaitUntil(at);
             }
             self.unlist(number_idx);
+            let others = self.scheduler.other_weights(number_idx);
             let number = &mut self.scheduler.numbers[number_idx.slot()];
-            let Some(ready) = number.pop_ready() else { continue };
+            let Some(ready) = number.pop_ready(others) else { continue };
             if let Some(cause) = self.last_look(number_idx, &ready, now) {
                 self.relist(number_idx, now.mono);
                 return Start::Stopped(ready, number_idx, cause);
@@ -96,7 +101,7 @@ impl Core {
                     self.list(number_idx, later);
                 }
                 Slot::Now(permit) => {
-                    number.started();
+                    number.started(ready.delivery.job().priority, others);
                     self.relist(number_idx, now.mono);
                     self.scheduler.refresh(number_idx, now.mono);
                     let Ready { admission, delivery, probe, admitted_at, start_by: _ } = ready;
@@ -108,12 +113,18 @@ impl Core {
         Start::Idle
     }
 
+    /// When the next admitted job's permit is due.
+    pub fn next_start(&self) -> Option<Mono> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
     /// Lease, expiry, holds: what may have changed since the ledger's yes.
     fn last_look(&self, idx: NumberIdx, ready: &Ready, now: Now) -> Option<NotSentCause> {
         let number = &self.scheduler.numbers[idx.slot()];
         let job = ready.delivery.job();
         let late = now.mono >= ready.start_by || now.wall >= job.expires_at;
-        if late || !number.holds_lease(now.mono) || !number.standing.may_send {
+        let stopped = matches!(number.blocked, Blocked::Until(_)) || !number.standing.may_send;
+        if late || stopped || !number.holds_lease(now.mono) {
             return Some(NotSentCause::LastLook);
         }
         if self.scheduler.holds.is_empty() {
@@ -143,32 +154,63 @@ impl Core {
     /// The receiver counted too many from this number.
     pub fn throttled(&mut self, number: NumberIdx, now: Mono) {
         self.scheduler.numbers[number.slot()].pacer.strike(now);
+        self.relist(number, now);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// A number's throughput is another one now.
+    pub fn retune(&mut self, number: NumberIdx, limit: Limit, now: Mono) {
+        self.scheduler.numbers[number.slot()].pacer.retune(limit, now);
+        self.relist(number, now);
+        self.scheduler.refresh(number, now);
+    }
+
+    /// A hold over whole numbers is on its way to the ledger: what it covers stops now, and is looked at again when
+    /// the holds have been read.
+    pub fn stop_covered(&mut self, cover: &Cover, now: Now) {
+        for number in self.scheduler.indices() {
+            if self.scheduler.number(number).is_under(cover) {
+                self.scheduler.numbers[number.slot()].blocked = Blocked::Until(Some(now.mono + UNTIL_READ));
+                self.scheduler.refresh(number, now.mono);
+            }
+        }
     }
 
     fn probe_over(&mut self, probe: Option<HoldId>, now: Mono) {
         let Some(hold) = probe else { return };
         self.scheduler.probing.remove(&hold);
         // Others of its cover stood back for this one.
-        for slot in 0..self.scheduler.numbers.len() {
-            self.scheduler.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
-        }
+        self.scheduler.refresh_all(now);
     }
 
     /// The lease of a number, new, renewed or gone.
     pub fn set_tenure(&mut self, number: NumberIdx, tenure: Option<Tenure>, now: Mono) {
-        self.scheduler.numbers[number.slot()].tenure = tenure;
+        self.scheduler.numbers[number.slot()].set_tenure(tenure, now);
         self.scheduler.refresh(number, now);
     }
 
     /// The fence of a number's lease, while it is held.
     pub fn fence(&self, number: NumberIdx) -> Option<Fence> {
-        self.scheduler.numbers[number.slot()].tenure.map(|tenure| tenure.fence)
+        self.scheduler.numbers[number.slot()].fence()
     }
 
     /// What Meta says of a number.
     pub fn set_standing(&mut self, number: NumberIdx, standing: Standing, now: Mono) {
         self.scheduler.numbers[number.slot()].standing = standing;
         self.scheduler.refresh(number, now);
+    }
+
+    /// Takes off the pad what should have started by now: no connection has come.
+    pub fn overdue(&mut self, now: Mono) -> Vec<(NumberIdx, Ready)> {
+        let mut overdue = Vec::new();
+        for idx in self.scheduler.indices() {
+            let ready = self.scheduler.numbers[idx.slot()].pop_overdue(now);
+            if !ready.is_empty() {
+                overdue.extend(ready.into_iter().map(|ready| (idx, ready)));
+                self.scheduler.refresh(idx, now);
+            }
+        }
+        overdue
     }
 
     /// Takes all that is admitted and not started off the pad: the worker stops.
@@ -178,7 +220,7 @@ impl Core {
         let mut cleared = Vec::new();
         for (slot, number) in self.scheduler.numbers.iter_mut().enumerate() {
             let idx = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
-            cleared.extend(std::iter::from_fn(|| number.pop_ready()).map(|ready| (idx, ready)));
+            cleared.extend(std::iter::from_fn(|| number.pop_ready(0)).map(|ready| (idx, ready)));
         }
         cleared
     }

@@ -35,10 +35,8 @@ pub fn apply(core: &mut Core, leases: &[Lease], times: LeaseTimes, sent: Mono, n
     for slot in 0..core.scheduler.numbers.len() {
         let number = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
         let name = name(core.scheduler.numbers[slot].spec.id.as_str());
-        let tenure = held.get(name.as_str()).map(|lease| Tenure {
-            fence: lease.fence,
-            until: sent + times.ttl - times.margin,
-        });
+        let tenure =
+            held.get(name.as_str()).map(|lease| Tenure { fence: lease.fence, until: sent + times.ttl - times.margin });
         core.set_tenure(number, tenure, now);
     }
 }

@@ -1,4 +1,14 @@
-//! (room)
+//! The worker: receives, schedules, has admitted, paces, sends, settles.
+//!
+//! The core (lanes, scheduler, numbers, pacer, launch) decides and is pure; the shell (asking, sending, absorbing)
+//! carries out, on one thread that owns its state and takes no lock.
+
+mod absorbing;
+mod asking;
+pub mod attempt;
+pub mod drain;
+mod event;
+pub mod fleet_change;
 pub mod index;
 pub mod intake;
 pub mod lane;
@@ -6,5 +16,18 @@ pub mod launch;
 pub mod leases;
 pub mod number;
 pub mod pacer;
+pub mod picture;
 pub mod pool;
+mod resting;
+pub mod retry;
 pub mod scheduler;
+mod sending;
+pub mod shell;
+#[cfg(test)]
+mod simulation;
+pub mod telling;
+pub mod verdict;
+
+pub use drain::Drained;
+pub use fleet_change::FleetChange;
+pub use shell::{Parts, Recruit, Settings, Worker};

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Facts, HoldId, HoldSet, Passage};
+use crate::hold::{Cover, Facts, HoldId, HoldSet, Passage, Scope};
 use crate::job::{Category, Job, NumberId, Priority};
 use crate::ledger::{Account, Admission, Fence};
 
 use super::index::{NumberIdx, PoolIdx};
-use super::lane::Delivery;
+use super::lane::{Delivery, stride};
 use super::pacer::{Limit, Pacer};
 
 /// At least so many jobs are admitted ahead, however slow the number.
 const LEAST_WINDOW: usize = 4;
 /// What one send costs a number of full weight, in units of virtual time.
-const STRIDE: f64 = 1_000_000.0;
+pub(super) const STRIDE: f64 = 1_000_000.0;
 /// A weight never falls below this, so that a number's recovery is noticed.
 const LEAST_WEIGHT: f64 = 0.01;
 /// How much one answer moves a number's own health.
@@ -122,13 +122,17 @@ pub struct Number {
     /// Gives its permits.
     pub pacer: Pacer,
     pub(super) standing: Standing,
-    pub(super) tenure: Option<Tenure>,
+    tenure: Option<Tenure>,
+    /// The fence of its latest tenure: another one says that others may have sent in between.
+    fence: Option<Fence>,
     pub(super) blocked: Blocked,
     health: f64,
     faults: u32,
     /// Jobs at the ledger, by priority.
     asked: [usize; 4],
     ready: [VecDeque<Ready>; 4],
+    /// What urgent jobs took since others had their turn, in units of a lane's virtual time.
+    overtaken: u64,
     in_flight: usize,
     pub(super) pass: f64,
     /// When the scheduler looks at its room again.
@@ -146,11 +150,13 @@ impl Number {
             pacer,
             standing: Standing { may_send: true, weight: 1.0 },
             tenure: None,
+            fence: None,
             blocked: Blocked::No,
             health: 1.0,
             faults: 0,
             asked: [0; 4],
             ready: Default::default(),
+            overtaken: 0,
             in_flight: 0,
             pass: 0.0,
             alarm: None,
@@ -166,6 +172,11 @@ impl Number {
     /// Leased, of a status that may send, and nothing whole in its way.
     pub fn is_able(&self, now: Mono) -> bool {
         self.holds_lease(now) && self.standing.may_send && !matches!(self.blocked, Blocked::Until(_))
+    }
+
+    /// Whether a hold stops it as a whole.
+    pub fn is_blocked(&self) -> bool {
+        matches!(self.blocked, Blocked::Until(_))
     }
 
     /// Whether a send may still start under its lease.
@@ -189,7 +200,8 @@ impl Number {
     }
 
     /// Whether one more job of this class may be asked for: only what can go within `ahead` is admitted, so that
-    /// little is in doubt when a worker dies. One place in eight is kept for urgent jobs.
+    /// little is in doubt when a worker dies. One place in eight is kept for urgent jobs; the others are anybody's, so
+    /// that urgent ones without end don't keep them all.
     pub fn room(&self, class: Class, ahead: Duration, now: Mono) -> Room {
         if !self.is_able(now) {
             return Room::None;
@@ -199,11 +211,12 @@ impl Number {
             return if promised + self.in_flight == 0 { Room::Now } else { Room::None };
         }
         let window = LEAST_WINDOW.max(self.pacer.effective().within(ahead) as usize);
-        let (limit, before) = match class {
-            Class::Urgent => (window, self.promised(Priority::Urgent)),
-            Class::Rest => (window - (window / 8).max(1), promised),
+        let urgent = self.promised(Priority::Urgent);
+        let (full, before) = match class {
+            Class::Urgent => (false, urgent),
+            Class::Rest => (promised - urgent >= window - (window / 8).max(1), promised),
         };
-        if promised >= limit {
+        if full || promised >= window {
             return Room::None;
         }
         let from = self.pacer.due_at(before, now) - ahead;
@@ -229,9 +242,33 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_back(ready);
     }
 
-    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays.
-    pub(super) fn pop_ready(&mut self) -> Option<Ready> {
-        self.ready.iter_mut().find_map(VecDeque::pop_front)
+    /// The highest priority among the admitted, the first admitted of it; who is overtaken stays. Urgent jobs have a
+    /// place of their own, so without end to them nobody else would ever go: after the others' turn is due, one does.
+    /// `others` are the weights of all other priorities that have work for this number.
+    pub(super) fn pop_ready(&mut self, others: u64) -> Option<Ready> {
+        let first = usize::from(self.overtaken >= turn(others) && self.has_others_ready());
+        self.ready[first..].iter_mut().find_map(VecDeque::pop_front)
+    }
+
+    fn has_others_ready(&self) -> bool {
+        self.ready[1..].iter().any(|line| !line.is_empty())
+    }
+
+    /// Whether a job of this priority is admitted and waits.
+    pub(super) fn has_ready(&self, priority: Priority) -> bool {
+        !self.ready[priority.index()].is_empty()
+    }
+
+    /// Takes out what should have started by now.
+    pub(super) fn pop_overdue(&mut self, now: Mono) -> Vec<Ready> {
+        let mut overdue = Vec::new();
+        for lane in &mut self.ready {
+            let (late, kept): (VecDeque<Ready>, VecDeque<Ready>) =
+                lane.drain(..).partition(|ready| ready.start_by <= now);
+            *lane = kept;
+            overdue.extend(late);
+        }
+        overdue
     }
 
     /// It was taken out and could not go yet: first in line again.
@@ -239,8 +276,33 @@ impl Number {
         self.ready[ready.delivery.job().priority.index()].push_front(ready);
     }
 
-    pub(super) fn started(&mut self) {
+    pub(super) fn started(&mut self, priority: Priority, others: u64) {
         self.in_flight += 1;
+        self.overtaken = match Class::of(priority) {
+            Class::Rest => self.overtaken.saturating_sub(turn(others)),
+            Class::Urgent if others == 0 => 0,
+            Class::Urgent => (self.overtaken + stride(priority)).min(turn(others) + stride(priority)),
+        };
+    }
+
+    /// The lease under which it sends, if any.
+    pub fn tenure(&self) -> Option<Tenure> {
+        self.tenure
+    }
+
+    /// The lease, new, renewed or gone. A new owner knows nothing of what the one before sent.
+    pub(super) fn set_tenure(&mut self, tenure: Option<Tenure>, now: Mono) {
+        self.tenure = tenure;
+        if let Some(Tenure { fence, until: _ }) = tenure
+            && self.fence.replace(fence) != Some(fence)
+        {
+            self.pacer.take_over(now);
+        }
+    }
+
+    /// The fence of its lease, while it is held.
+    pub fn fence(&self) -> Option<Fence> {
+        self.tenure.map(|tenure| tenure.fence)
     }
 
     /// An answer came. `fault` says whether it speaks for or against the number, or neither.
@@ -279,6 +341,26 @@ impl Number {
         };
     }
 
+    /// Whether a hold of this cover is over this number.
+    pub fn is_under(&self, cover: &Cover) -> bool {
+        let account = &self.spec.account;
+        match cover.scope {
+            Scope::Everything => true,
+            Scope::Credential => account.credential == cover.subject,
+            Scope::Portfolio => account.portfolio == cover.subject,
+            Scope::Waba => account.waba == cover.subject,
+            Scope::Number => self.spec.id.as_str() == cover.subject,
+            Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        }
+    }
+
+    /// Looks again, and says whether a hold over the whole of it had been missed.
+    pub(super) fn missed_a_hold(&mut self, holds: &HoldSet, now: Now) -> bool {
+        let before = std::mem::replace(&mut self.blocked, Blocked::No);
+        self.look_at(holds, now);
+        self.blocked != Blocked::No && self.blocked != before
+    }
+
     /// What holds may look at in a job that would go by this number.
     pub fn facts<'a>(&'a self, job: &'a Job, template: &'a str) -> Facts<'a> {
         Facts {
@@ -292,6 +374,11 @@ impl Number {
             category: job.category,
         }
     }
+}
+
+/// How much virtual time lanes of these weights together let pass between two jobs of theirs.
+fn turn(weights: u64) -> u64 {
+    stride(Priority::Bulk) / weights.max(1)
 }
 
 /// Orders numbers by virtual time; ties go to the one that was configured first.

@@ -102,6 +102,8 @@ pub struct Pacer {
     hand: Hand,
     bucket: Bucket,
     bucket_ready: Mono,
+    /// What was sent before this moment is not known: the window counts as full up to here, whatever the limit.
+    unknown_before: Mono,
     /// Starts of the last window, oldest first: no more than the highest limit of that window.
     starts: VecDeque<Mono>,
 }
@@ -110,9 +112,24 @@ impl Pacer {
     /// A new owner knows nothing of the last one's sends, so the window begins full.
     pub fn new(limit: Limit, margin: Duration, now: Mono) -> Self {
         let hand = Hand(Rc::new(Cell::new(now.as_nanos())));
-        let bucket = bucket(limit, &hand);
-        let starts = std::iter::repeat_n(now, limit.count.get() as usize).collect();
-        Self { limit, effective: limit, margin, strikes: 0, strike_at: now, hand, bucket, bucket_ready: now, starts }
+        let bucket = bucket(limit, spaced(limit, limit.period + margin), &hand);
+        Self {
+            limit,
+            effective: limit,
+            margin,
+            strikes: 0,
+            strike_at: now,
+            hand,
+            bucket,
+            bucket_ready: now + spaced(limit, limit.period + margin),
+            unknown_before: now,
+            starts: VecDeque::new(),
+        }
+    }
+
+    /// Another may have sent up to this moment.
+    pub fn take_over(&mut self, now: Mono) {
+        self.unknown_before = now;
     }
 
     /// The limit that it keeps to, before any strike.
@@ -146,8 +163,23 @@ impl Pacer {
     /// When the slot after `ahead` others will be free, as far as is known now.
     pub fn due_at(&self, ahead: usize, now: Mono) -> Mono {
         let gap = self.gap() * u32::try_from(ahead).unwrap_or(u32::MAX);
-        let spaced = self.bucket_ready.max(now) + gap;
+        let spaced = self.bucket_ready.max(now).max(self.known_from()) + gap;
         self.window_free_at(now, ahead).max(spaced)
+    }
+
+    /// How many started within the last `span`.
+    pub fn started_within(&self, span: Duration, now: Mono) -> usize {
+        self.starts.iter().rev().take_while(|start| now.since(**start) < span).count()
+    }
+
+    /// How many could start now, one after the other.
+    pub fn free(&self, now: Mono) -> usize {
+        let window = self.window();
+        if self.unknown_before + window > now {
+            return 0;
+        }
+        let within = self.starts.iter().rev().take_while(|start| now.since(**start) < window).count();
+        (self.effective.count.get() as usize).saturating_sub(within)
     }
 
     /// Another limit from now on. What was sent stays remembered, so there is no burst.
@@ -178,19 +210,19 @@ impl Pacer {
         self.refill(now);
     }
 
-    /// A new bucket is full; emptied at once, so that a change of rate is no burst.
+    /// A new bucket begins empty, so that a change of rate is no burst and a strike no extra send.
     fn refill(&mut self, now: Mono) {
         let cuts = self.strikes.saturating_sub(MARGIN_STEPS);
         let count = f64::from(self.limit.count.get()) * 0.8_f64.powi(i32::try_from(cuts).unwrap_or(0));
         let count = NonZeroU32::new(count as u32).unwrap_or(NonZeroU32::MIN);
         self.effective = Limit { count, period: self.limit.period };
         self.hand.0.set(now.as_nanos());
-        self.bucket = bucket(self.effective, &self.hand);
-        self.bucket_ready = now;
+        self.bucket = bucket(self.effective, self.gap(), &self.hand);
+        self.bucket_ready = now + self.gap();
     }
 
     fn gap(&self) -> Duration {
-        self.effective.period / self.effective.count.get()
+        spaced(self.effective, self.window())
     }
 
     fn forget_starts_before(&mut self, now: Mono) {
@@ -204,8 +236,14 @@ impl Pacer {
         self.limit.period + self.margin + MARGIN_STEP * self.strikes.min(MARGIN_STEPS)
     }
 
+    /// When everything sent within a window is known.
+    fn known_from(&self) -> Mono {
+        self.unknown_before + self.window()
+    }
+
     /// When the window has room for one more after `ahead` others.
     fn window_free_at(&self, now: Mono, ahead: usize) -> Mono {
+        let now = now.max(self.known_from());
         let limit = self.effective.count.get() as usize;
         let window = self.window();
         // The start that must have left the window: the limit-th last, counting those ahead as started.
@@ -217,15 +255,17 @@ impl Pacer {
     }
 }
 
-fn bucket(limit: Limit, hand: &Hand) -> Bucket {
+/// Sends spread evenly over a whole window: spaced by the limit's own period they would come to the window's end too
+/// early, wait there, and go on in a burst.
+fn spaced(limit: Limit, window: Duration) -> Duration {
+    window / limit.count.get()
+}
+
+fn bucket(limit: Limit, gap: Duration, hand: &Hand) -> Bucket {
     let burst = NonZeroU32::new(limit.within(CATCH_UP) as u32).unwrap_or(LEAST_BURST).max(LEAST_BURST);
-    let gap = limit.period / limit.count.get();
     let quota = Quota::with_period(gap.max(Duration::from_nanos(1))).expect("the gap is not zero").allow_burst(burst);
     let bucket = RateLimiter::direct_with_clock(quota, hand.clone());
-    // Empty it but for one: otherwise every change of rate would begin with a burst.
-    if let Some(rest) = NonZeroU32::new(burst.get() - 1) {
-        let _taken = bucket.check_n(rest);
-    }
+    let _taken = bucket.check_n(burst);
     bucket
 }
 

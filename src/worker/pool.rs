@@ -6,7 +6,10 @@ use crate::job::{PoolName, Priority};
 
 use super::index::{LaneIdx, NumberIdx};
 use super::lane::{Lane, stride};
-use super::number::{Class, Number, listing};
+use super::number::{Class, Number, STRIDE, listing};
+
+/// How far numbers may lie apart before the one behind forgets its claim: two sends at full weight.
+const SLACK: f64 = 2.0 * STRIDE;
 
 /// Lanes and numbers that serve each other; nothing in it concerns another pool.
 #[derive(Debug)]
@@ -53,16 +56,17 @@ impl Pool {
         self.ready[class as usize].first().map(|(_, number)| *number)
     }
 
-    /// Puts a lane in line, if it has jobs and is not there yet. One that had none comes back at the present: it
-    /// saved up nothing.
+    /// Puts a lane in line, if it has jobs and is not there yet. However long it could not go, it saved up one round
+    /// at most, the same for all: with less for one than for another, lanes held up together would change places.
     pub(super) fn list(&mut self, idx: LaneIdx, lane: &mut Lane) {
         if lane.listed.is_none() && !lane.is_empty() {
+            lane.pass = lane.pass.max(self.time.saturating_sub(stride(Priority::Bulk)));
             lane.listed = Some(lane.pass);
             self.candidates.insert((lane.pass, lane.key().priority.index(), idx));
         }
     }
 
-    /// A lane that had nothing in hand gets its first job.
+    /// A lane that had nothing in hand gets its first job. It comes at the present: it saved up nothing.
     pub(super) fn wake(&mut self, idx: LaneIdx, lane: &mut Lane) {
         lane.pass = lane.pass.max(self.time);
         self.list(idx, lane);
@@ -78,32 +82,93 @@ impl Pool {
     /// A job of the lane goes: the lane pays for it and goes back in line.
     pub(super) fn charge(&mut self, idx: LaneIdx, lane: &mut Lane) {
         self.unlist(idx, lane);
-        self.time = lane.pass;
+        self.time = self.time.max(lane.pass);
         lane.pass += stride(lane.key().priority);
         self.list(idx, lane);
     }
 
-    /// Says whether a number has room for a class. One that had none comes back at the present.
+    /// Says whether a number has room for a class. One that had none comes back at the present, and one that ran far
+    /// ahead (with jobs that name it, or while it weighed less) too.
     pub(super) fn set_ready(&mut self, idx: NumberIdx, number: &mut Number, class: Class, ready: bool) {
         let set = &mut self.ready[class as usize];
         if let Some(pass) = number.listed[class as usize].take() {
             set.remove(&(pass, idx));
         }
         if ready {
-            number.pass = number.pass.max(self.number_time);
+            let latest = self.number_time + SLACK + 2.0 * STRIDE / number.weight();
+            number.pass = number.pass.clamp(self.number_time, latest);
             let entry = listing(number.pass, idx);
             number.listed[class as usize] = Some(entry.0);
             set.insert(entry);
         }
     }
 
-    /// A number was given a job: the present moves on to where it stood.
+    /// A number was given a job that any could have had: the present moves on to where it stood.
     pub(super) fn number_took(&mut self, pass_before: f64) {
-        self.number_time = self.number_time.max(pass_before - 2_000_000.0);
+        self.number_time = self.number_time.max(pass_before - SLACK);
     }
 
     /// Its lane of this priority.
     pub fn open_lane(&self, priority: Priority) -> LaneIdx {
         self.open[priority.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::PoolIdx;
+    use super::super::lane::{Delivery, LaneKey};
+    use super::*;
+    use crate::worker::simulation::delivery;
+
+    fn lanes() -> (Pool, Vec<Lane>) {
+        let open = [0, 1, 2, 3].map(LaneIdx);
+        let lane = |priority: &Priority| Lane::new(LaneKey { pool: PoolIdx(0), pinned: None, priority: *priority });
+        (Pool::new(PoolName::default_pool(), open), Priority::ALL.iter().map(lane).collect())
+    }
+
+    fn push(pool: &mut Pool, lanes: &mut [Lane], slot: usize) {
+        let job: Delivery = delivery(Priority::ALL[slot]);
+        lanes[slot].push(job);
+        if lanes[slot].timed() + lanes[slot].fresh() == 1 {
+            pool.wake(LaneIdx(u32::try_from(slot).expect("small")), &mut lanes[slot]);
+        }
+    }
+
+    #[test]
+    fn a_lane_that_could_not_go_for_long_saves_up_one_round() {
+        let (mut pool, mut lanes) = lanes();
+        for _ in 0..3_000 {
+            push(&mut pool, &mut lanes, 1);
+        }
+        push(&mut pool, &mut lanes, 2);
+        pool.unlist(LaneIdx(2), &mut lanes[2]);
+        for _ in 0..2_000 {
+            assert_eq!(pool.next_lane(), Some(LaneIdx(1)));
+            let _gone = lanes[1].pop();
+            pool.charge(LaneIdx(1), &mut lanes[1]);
+        }
+        pool.list(LaneIdx(2), &mut lanes[2]);
+        assert_eq!(lanes[2].pass, pool.time - stride(Priority::Bulk));
+    }
+
+    #[test]
+    fn the_present_never_runs_back() {
+        let (mut pool, mut lanes) = lanes();
+        for slot in [0, 1, 2, 3] {
+            for _ in 0..50 {
+                push(&mut pool, &mut lanes, slot);
+            }
+        }
+        let mut before = 0;
+        for turn in 0..100_usize {
+            // Every third time the one in line cannot go and another does.
+            let slot = if turn % 3 == 0 { 1 + turn % 2 } else { pool.next_lane().expect("in line").slot() };
+            let _gone = lanes[slot].pop();
+            pool.charge(LaneIdx(u32::try_from(slot).expect("small")), &mut lanes[slot]);
+            assert!(pool.time >= before);
+            before = pool.time;
+        }
+        assert!(before > 0);
     }
 }

@@ -13,9 +13,12 @@ use crate::job::{NumberId, PoolName, Priority};
 use crate::ledger::Route;
 
 use super::index::{LaneIdx, NumberIdx, PoolIdx};
-use super::lane::{Delivery, Lane, LaneKey};
+use super::lane::{Delivery, Lane, LaneKey, weight};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
 use super::pool::Pool;
+
+/// A step of the wall clock by this much is noticed: holds end by it.
+const CLOCK_STEP: u64 = 1_000;
 
 /// What to do next.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub struct Scheduler {
     round: VecDeque<PoolIdx>,
     pub(super) holds: HoldSet,
     pub(super) probing: HashSet<HoldId>,
+    /// The wall clock less our own, in milliseconds, when numbers were last looked at for holds.
+    offset: i64,
     ahead: Duration,
     pub(super) in_hand: usize,
     pub(super) in_hand_bytes: usize,
@@ -77,6 +82,7 @@ impl Scheduler {
             round: VecDeque::new(),
             holds: HoldSet::default(),
             probing: HashSet::new(),
+            offset: 0,
             ahead,
             in_hand: 0,
             in_hand_bytes: 0,
@@ -188,6 +194,7 @@ impl Scheduler {
 
     /// The next job and its number.
     pub fn pick(&mut self, now: Now) -> Pick {
+        self.notice_clock(now);
         self.wake_numbers(now);
         while let Some(pool) = self.round.front().copied() {
             let Some(lane) = self.pools[pool.slot()].next_lane() else {
@@ -200,10 +207,22 @@ impl Scheduler {
                 self.pools[pool.slot()].unlist(lane, &mut self.lanes[lane.slot()]);
                 continue;
             };
-            self.round.rotate_left(1);
-            return self.take(lane, number, now);
+            if !self.numbers[number.slot()].holds_lease(now.mono) {
+                // It ran out, and nothing has looked since.
+                self.refresh(number, now.mono);
+                continue;
+            }
+            if let Some(pick) = self.take(lane, number, now) {
+                self.round.rotate_left(1);
+                return pick;
+            }
         }
         self.sleepers.first().map_or(Pick::Idle, |(at, _)| Pick::WaitUntil(*at))
+    }
+
+    /// When a number will have room that has none now.
+    pub fn next_wake(&self) -> Option<Mono> {
+        self.sleepers.first().map(|(at, _)| *at)
     }
 
     fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
@@ -215,33 +234,52 @@ impl Scheduler {
         }
     }
 
-    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Pick {
+    /// None if the number proved to be held as a whole: then nothing was taken, and the number stands back.
+    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Option<Pick> {
         let lane = &mut self.lanes[lane_idx.slot()];
         let delivery = lane.pop().expect("a lane in line has a job");
-        self.in_hand -= 1;
-        self.in_hand_bytes -= delivery.bytes;
         let pool = &mut self.pools[lane.key().pool.slot()];
         let number = &mut self.numbers[number_idx.slot()];
-        let probe = match passage(&self.holds, number, &delivery, now) {
-            Passage::Free => None,
+        let (probe, parked) = match passage(&self.holds, number, &delivery, now) {
+            Passage::Free => (None, None),
             // Its end is the ledger's to write, with the job.
-            Passage::Blocked(hold) if hold.effect == Effect::End => None,
-            Passage::Probe(hold) if !self.probing.contains(&hold.id) => Some(hold.id),
-            Passage::Blocked(hold) | Passage::Probe(hold) => {
-                let hold = hold.id;
-                pool.unlist(lane_idx, lane);
-                pool.list(lane_idx, lane);
-                return Pick::Park(delivery, hold);
-            }
+            Passage::Blocked(hold) if hold.effect == Effect::End => (None, None),
+            Passage::Probe(hold) if !self.probing.contains(&hold.id) => (Some(hold.id), None),
+            Passage::Blocked(hold) | Passage::Probe(hold) => (None, Some(hold.id)),
         };
+        // A hold over the whole number parks nobody: the number stands back, and its jobs are free for others.
+        let whole = parked.is_some_and(|hold| number.blocked == Blocked::Probe(hold));
+        if whole || (parked.is_some() && number.missed_a_hold(&self.holds, now)) {
+            lane.push_front(delivery);
+            self.refresh(number_idx, now.mono);
+            return None;
+        }
+        self.in_hand -= 1;
+        self.in_hand_bytes -= delivery.bytes;
+        if let Some(hold) = parked {
+            pool.unlist(lane_idx, lane);
+            pool.list(lane_idx, lane);
+            return Some(Pick::Park(delivery, hold));
+        }
         pool.charge(lane_idx, lane);
-        pool.number_took(number.pass);
+        if lane.key().pinned.is_none() {
+            pool.number_took(number.pass);
+        }
         number.ask(delivery.job().priority);
         if let Some(hold) = probe {
             self.probing.insert(hold);
         }
         self.refresh(number_idx, now.mono);
-        Pick::Admit(Choice { delivery, number: number_idx, probe })
+        Some(Pick::Admit(Choice { delivery, number: number_idx, probe }))
+    }
+
+    /// Holds end by the wall clock and alarms go by our own: after a step of the first, every alarm is wrong.
+    fn notice_clock(&mut self, now: Now) {
+        let offset = now.wall.as_millis() - i64::try_from(now.mono.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
+        if offset.abs_diff(self.offset) > CLOCK_STEP {
+            self.offset = offset;
+            self.look_at_holds(now);
+        }
     }
 
     fn wake_numbers(&mut self, now: Now) {
@@ -303,13 +341,90 @@ impl Scheduler {
         }
     }
 
+    /// The weights of the priorities below urgent that have work for this number, in hand or admitted.
+    pub(super) fn other_weights(&self, idx: NumberIdx) -> u64 {
+        let number = &self.numbers[idx.slot()];
+        let open = &self.pools[number.spec.pool.slot()].open;
+        let has_work = |priority: &&Priority| {
+            let lanes = [open[priority.index()], self.pinned[idx.slot()][priority.index()]];
+            number.has_ready(**priority) || lanes.iter().any(|lane| !self.lanes[lane.slot()].is_empty())
+        };
+        Priority::ALL[1..].iter().filter(has_work).map(|priority| weight(*priority)).sum()
+    }
+
     /// Other holds stand now: every number is looked at again.
     pub fn set_holds(&mut self, holds: HoldSet, now: Now) {
         self.holds = holds;
-        for slot in 0..self.numbers.len() {
-            self.numbers[slot].look_at(&self.holds, now);
-            self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now.mono);
+        self.look_at_holds(now);
+    }
+
+    fn look_at_holds(&mut self, now: Now) {
+        for number in &mut self.numbers {
+            number.look_at(&self.holds, now);
         }
+        self.refresh_all(now.mono);
+    }
+
+    /// Looks at every number's room again.
+    pub(super) fn refresh_all(&mut self, now: Mono) {
+        for slot in 0..self.numbers.len() {
+            self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
+        }
+    }
+
+    /// A number's state.
+    pub fn number(&self, number: NumberIdx) -> &Number {
+        &self.numbers[number.slot()]
+    }
+
+    /// Every number, in order of index.
+    pub fn numbers(&self) -> impl Iterator<Item = &Number> {
+        self.numbers.iter()
+    }
+
+    /// Every number's index.
+    pub fn indices(&self) -> impl Iterator<Item = NumberIdx> + use<> {
+        (0..u32::try_from(self.numbers.len()).expect("fewer numbers than 2^32")).map(NumberIdx)
+    }
+
+    /// How many jobs of a priority are in hand.
+    pub fn in_hand_of(&self, priority: Priority) -> usize {
+        let lanes = self.lanes.iter().filter(|lane| lane.key().priority == priority);
+        lanes.map(|lane| lane.fresh() + lane.timed()).sum()
+    }
+
+    /// The weights of a pool's able numbers together.
+    pub fn pool_weight(&self, pool: PoolIdx, now: Mono) -> f64 {
+        let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
+        numbers.filter(|number| number.is_able(now)).map(Number::weight).sum()
+    }
+
+    /// How many other numbers of its pool are able.
+    pub fn able_beside(&self, number: NumberIdx, now: Mono) -> usize {
+        let pool = &self.pools[self.numbers[number.slot()].spec.pool.slot()];
+        let others = pool.numbers.iter().filter(|other| **other != number);
+        others.filter(|other| self.numbers[other.slot()].is_able(now)).count()
+    }
+
+    /// The numbers that use a credential.
+    pub fn with_credential(&self, credential: &str) -> Vec<NumberIdx> {
+        self.indices().filter(|number| self.number(*number).spec.account.credential == credential).collect()
+    }
+
+    /// Takes out of hand what no number of this worker can send now, to be given back.
+    pub fn drain_unable(&mut self, now: Mono) -> Vec<Delivery> {
+        let unable = |lane: &Lane| match lane.key().pinned {
+            Some(number) => self.rate_of(number, now) == 0.0,
+            None => self.rate_of_pool(lane.key().pool, now) == 0.0,
+        };
+        let lanes: Vec<usize> =
+            (0..self.lanes.len()).filter(|slot| !self.lanes[*slot].is_empty() && unable(&self.lanes[*slot])).collect();
+        lanes.into_iter().flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
+    }
+
+    /// Takes everything out of hand.
+    pub fn drain_all(&mut self) -> Vec<Delivery> {
+        (0..self.lanes.len()).flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
     }
 
     /// Takes everything of a lane out of hand, to be given back.
@@ -323,6 +438,10 @@ impl Scheduler {
         self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
         drained
     }
+}
+
+fn lane_idx(slot: usize) -> LaneIdx {
+    LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32"))
 }
 
 /// What stands in the way of this job by this number.

@@ -1,3 +1,24 @@
 //! Tests of the whole: what no single room can prove about itself.
 
+mod beside;
+mod campaign;
+mod cli;
+mod crash;
+mod credential;
+mod dead;
+mod drain;
+mod holding;
+mod in_doubt;
+mod main_job;
+mod map;
+mod numbers;
+mod operators;
+mod process;
+mod rate;
+mod refusals;
+mod startup;
 mod suite;
+mod timing;
+mod trouble;
+mod urgency;
+mod world;

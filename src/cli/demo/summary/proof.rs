@@ -1,0 +1,47 @@
+//! That it adds up, or what does not.
+
+use super::super::reckoning::Reckoning;
+use super::super::text::{Ink, Line, wrapped};
+use super::Section;
+use crate::cli::wording::Count;
+use crate::outcome::State;
+
+/// What was compared, and what the comparison found.
+pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
+    let proof = &reckoning.proof;
+    let mut lines = Vec::new();
+    for problem in &proof.problems {
+        lines.extend(point("✗", Ink::Bad, problem, width));
+    }
+    let sum: Vec<String> = proof.states.iter().map(|(state, count)| format!("{} {state}", Count(*count))).collect();
+    let confirmed = format!("{} accepted stand in the simulator's own log, each once", Count(proof.confirmed));
+    let (sign, ink) = if proof.problems.is_empty() { ("✓", Ink::Good) } else { ("·", Ink::Faint) };
+    lines.extend(point(sign, ink, &format!("{} taken in = {}", Count(proof.taken_in), sum.join(" + ")), width));
+    lines.extend(point(sign, ink, &confirmed, width));
+    lines.extend(point(sign, ink, &format!("{} were sent twice", Count(proof.doubled)), width));
+    let unresolved = reckoning.outcomes.get(&State::Unresolved);
+    if let Some(causes) = unresolved {
+        let count: u64 = causes.iter().map(|cause| cause.count).sum();
+        let words = format!(
+            "{} unresolved: the connection was cut before an answer. Nobody may send these again blindly; Meta had taken {} of \
+             them (its status webhooks will tell which)",
+            Count(count),
+            Count(proof.unresolved_taken)
+        );
+        lines.extend(point("·", Ink::Warn, &words, width));
+    }
+    if reckoning.duplicates > 0 {
+        let words = format!("{} were handed in a second time, and taken once", Count(reckoning.duplicates));
+        lines.extend(point("·", Ink::Faint, &words, width));
+    }
+    for reason in &reckoning.dead {
+        lines.extend(point("·", Ink::Faint, &format!("1 could not become a job, and is kept aside: {reason}"), width));
+    }
+    Some(Section { title: "Exactly once", lines })
+}
+
+fn point(sign: &str, ink: Ink, words: &str, width: usize) -> Vec<Line> {
+    let text = wrapped(Ink::Plain, words, width.saturating_sub(2));
+    let signs = std::iter::once(Line::of(ink, sign)).chain(std::iter::repeat(Line::new()));
+    signs.zip(text).map(|(sign, line)| sign.padded(2).then(line)).collect()
+}

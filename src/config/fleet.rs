@@ -1,0 +1,156 @@
+//! Which numbers send, in which pools, and how fast.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::form;
+use super::reader::{Reader, Told};
+use super::{Pace, SecretSource};
+
+/// One of `[[numbers]]`.
+#[derive(Clone, Debug)]
+pub struct NumberConfig {
+    /// Meta's `phone_number_id`.
+    pub id: String,
+    /// The number as people know it.
+    pub display: Option<DisplayNumber>,
+    /// Instead of what Meta's fields say.
+    pub rate: Option<Pace>,
+    /// The business account it is of, if not `cloud_api.waba`.
+    pub waba: Option<String>,
+    /// A credential of its own, if not `cloud_api.access_token`.
+    pub token: Option<SecretSource>,
+}
+
+/// A phone number with its digits counted, as somebody wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisplayNumber(String);
+
+/// One of `[[pools]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// The lanes' name.
+    pub name: String,
+    /// Ids or display numbers, as they were written.
+    pub numbers: Vec<String>,
+}
+
+/// Group `fleet`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetConfig {
+    /// What to do with numbers that Meta lists and `[[numbers]]` does not.
+    pub discover: Discover,
+    /// How often numbers' fields are read from Meta.
+    pub refresh: Duration,
+}
+
+/// Which of the numbers that are found may send, where none is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discover {
+    /// The one there is; more than one is an error that lists them.
+    Sole,
+    /// Every one of the business account.
+    All,
+    /// None: only `[[numbers]]` send.
+    Off,
+}
+
+impl DisplayNumber {
+    /// 8 to 15 digits; `+`, spaces, hyphens, dots and parentheses may stand between.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let number = Self(text.trim().to_owned());
+        let separators = |letter: char| letter.is_ascii_digit() || "+ -.()".contains(letter);
+        let fits = number.0.chars().all(separators) && (8..=15).contains(&number.digits().len());
+        fits.then_some(number).ok_or_else(|| "a phone number has 8 to 15 digits, as in \"+1 555 010 0000\"".to_owned())
+    }
+
+    /// As it was written.
+    pub fn as_written(&self) -> &str {
+        &self.0
+    }
+
+    /// Its digits only, to compare by.
+    pub fn digits(&self) -> String {
+        self.0.chars().filter(char::is_ascii_digit).collect()
+    }
+}
+
+impl FleetConfig {
+    pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
+        let words = [("sole", Discover::Sole), ("all", Discover::All), ("off", Discover::Off)];
+        let discover = reader.word("fleet.discover", &words);
+        let refresh = reader.span("fleet.refresh", Duration::from_secs(1)..=Duration::from_secs(86_400));
+        Ok(Self { discover: discover?, refresh: refresh? })
+    }
+}
+
+impl NumberConfig {
+    pub(super) fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Told> {
+        let count = reader.tables("numbers")?;
+        let numbers: Vec<_> = (0..count).map(|index| Self::read(reader, index)).collect();
+        let numbers = numbers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut ids = BTreeSet::new();
+        let mut displays = BTreeSet::new();
+        for (index, number) in numbers.iter().enumerate() {
+            if !ids.insert(number.id.as_str()) {
+                reader.tell(&format!("numbers[{index}].id"), "each number is listed once");
+            }
+            if number.display.as_ref().is_some_and(|display| !displays.insert(display.digits())) {
+                reader.tell(&format!("numbers[{index}].display"), "each number is listed once");
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn read(reader: &mut Reader, index: usize) -> Result<Self, Told> {
+        let key = |name: &str| format!("numbers[{index}].{name}");
+        let id = reader.read(&key("id"), form::meta_id);
+        let display = reader.read_optional(&key("display"), DisplayNumber::parse);
+        let rate = reader.read_optional(&key("rate"), form::parsed);
+        let waba = reader.read_optional(&key("waba"), form::meta_id);
+        let token = reader.secret(&key("token"), form::credential);
+        Ok(Self { id: id?, display: display?, rate: rate?, waba: waba?, token: token? })
+    }
+
+    /// Whether a pool that lists this text means this number.
+    pub fn is_named(&self, text: &str) -> bool {
+        let display = || Some(DisplayNumber::parse(text).ok()?.digits());
+        self.id == text || self.display.as_ref().is_some_and(|own| display().is_some_and(|it| it == own.digits()))
+    }
+}
+
+impl PoolConfig {
+    pub(super) fn read_all(reader: &mut Reader, numbers: &Result<Vec<NumberConfig>, Told>) -> Result<Vec<Self>, Told> {
+        let count = reader.tables("pools")?;
+        let pools: Vec<_> =
+            (0..count).map(|index| Self::read(reader, index, numbers.as_deref().unwrap_or(&[]))).collect();
+        let pools = pools.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut names = BTreeSet::new();
+        for (index, pool) in pools.iter().enumerate() {
+            if !names.insert(pool.name.as_str()) {
+                reader.tell(&format!("pools[{index}].name"), "each pool has a name of its own");
+            }
+        }
+        Ok(pools)
+    }
+
+    fn read(reader: &mut Reader, index: usize, known: &[NumberConfig]) -> Result<Self, Told> {
+        let name = reader.read(&format!("pools[{index}].name"), form::pool_name);
+        let key = format!("pools[{index}].numbers");
+        let numbers = reader.texts(&key)?;
+        if numbers.is_empty() {
+            reader.tell(&key, "a pool has at least one number");
+        }
+        for (at, text) in numbers.iter().enumerate() {
+            if form::meta_id(text).is_err() && DisplayNumber::parse(text).is_err() {
+                reader.tell(&key, format!("{text:?} is neither an id of Meta's nor a phone number"));
+            } else if !known.is_empty() && !known.iter().any(|number| number.is_named(text)) {
+                reader.tell(&key, format!("{text:?} is not in [[numbers]], which lists all that may send"));
+            }
+            if numbers[..at].contains(text) {
+                reader.tell(&key, format!("{text:?} is listed twice"));
+            }
+        }
+        Ok(Self { name: name?, numbers })
+    }
+}

@@ -1,0 +1,143 @@
+//! Reads what Meta says of the numbers, now and then, and tells the worker what changed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::select_all;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::{AuthHeader, Config, QualityConfig, SecretSource};
+use crate::graph::Credential;
+use crate::graph::reads::{PhoneNumber, Reads};
+use crate::ledger::{FleetRow, Ledger};
+use crate::worker::FleetChange;
+
+use super::members::{Member, limit_of_level};
+use super::standing::standing;
+
+/// The kind under which numbers lie in the ledger.
+pub const NUMBER: &str = "number";
+/// A number that could not be read is tried again sooner than the others.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Reads the fleet's fields on a schedule. One read a number and interval: 12 an hour by default, far below the
+/// management quota of 200.
+pub struct Refresher {
+    every: Duration,
+    weights: QualityConfig,
+    header: AuthHeader,
+    reads: Reads,
+    members: Vec<Member>,
+    ledger: Ledger,
+    changes: mpsc::Sender<FleetChange>,
+}
+
+impl Refresher {
+    /// Reads these numbers, and tells of changes.
+    pub fn new(
+        config: &Config,
+        reads: Reads,
+        members: Vec<Member>,
+        ledger: Ledger,
+        changes: mpsc::Sender<FleetChange>,
+    ) -> Self {
+        let header = config.cloud_api.auth_header.clone();
+        Self { every: config.fleet.refresh, weights: config.quality.clone(), header, reads, members, ledger, changes }
+    }
+
+    /// Runs until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut tokens = self.tokens();
+        loop {
+            let failed = self.read_all().await;
+            let pause = if failed { SOON.min(self.every) } else { self.every };
+            let next = tokio::time::sleep(pause);
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = &mut next => break,
+                    credential = changed(&mut tokens) => self.tell_token(&credential).await,
+                }
+            }
+        }
+    }
+
+    /// Each credential once, with its source.
+    fn tokens(&self) -> Vec<(String, SecretSource)> {
+        let mut seen = BTreeSet::new();
+        let own = self.members.iter().filter(|member| seen.insert(member.credential.clone()));
+        own.map(|member| (member.credential.clone(), member.token.clone())).collect()
+    }
+
+    /// Whether a number could not be read.
+    async fn read_all(&self) -> bool {
+        let mut failed = false;
+        for member in &self.members {
+            match self.reads.phone_number(&member.id, &credential(&self.header, &member.token)).await {
+                Ok(fields) => self.tell(member, &fields).await,
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(
+                        number.id = %member.id, %error,
+                        "cannot read number {}: {error}; {}", member.display,
+                        if member.rate.is_some() { "it sends at its configured rate" } else { "it goes on as it was" }
+                    );
+                }
+            }
+        }
+        failed
+    }
+
+    async fn tell(&self, member: &Member, fields: &PhoneNumber) {
+        let row = FleetRow {
+            kind: NUMBER.to_owned(),
+            id: member.id.to_string(),
+            parent: member.waba.clone(),
+            fields: serde_json::to_string(fields).expect("fields are texts and flags"),
+            read_at: clock::now().wall,
+        };
+        if let Err(error) = self.ledger.fleet_put(vec![row]).await {
+            tracing::warn!(%error, "what was read of number {} could not be kept: {error}", member.display);
+        }
+        let change = FleetChange::Number {
+            id: member.id.clone(),
+            standing: standing(fields.status(), fields.quality(), &self.weights),
+            limit: member.rate.is_none().then(|| limit_of_level(fields.level(), fields.is_on_business_app())),
+            quality: fields.quality().to_owned(),
+            status: fields.status().to_owned(),
+        };
+        // A worker that is gone needs no news.
+        let _gone = self.changes.send(change).await;
+    }
+
+    async fn tell_token(&self, name: &str) {
+        let Some(member) = self.members.iter().find(|member| member.credential == name) else { return };
+        tracing::info!(credential = name, "credential {name} has a new secret");
+        let header = credential(&self.header, &member.token);
+        let _gone = self.changes.send(FleetChange::Token { credential: name.to_owned(), header }).await;
+    }
+}
+
+/// The name of the next credential that changes; never returns where none can.
+async fn changed(tokens: &mut [(String, SecretSource)]) -> String {
+    if tokens.is_empty() {
+        return std::future::pending().await;
+    }
+    let waits = tokens.iter_mut().map(|(name, token)| {
+        async move {
+            token.changed().await;
+            name.clone()
+        }
+        .boxed()
+    });
+    select_all(waits).await.0
+}
+
+/// The header that a secret makes.
+pub fn credential(header: &AuthHeader, token: &SecretSource) -> Credential {
+    Credential::new(header.name().clone(), header.value(&token.current()))
+}

@@ -1,0 +1,140 @@
+//! The closed sets that may stand in a label.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hold::Scope;
+use crate::job::Priority;
+use crate::outcome::{NotSentCause, Outcome, Reason, State, UnknownCause, words};
+
+/// A closed set of words that may be a label's values.
+pub trait Label: Copy + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+    /// Every value, in order of [`Label::index`].
+    const VALUES: &'static [Self];
+    /// The value as it is shown.
+    fn word(self) -> &'static str;
+    /// Its place in [`Label::VALUES`].
+    fn index(self) -> usize;
+}
+
+macro_rules! labels {
+    ($($name:ident: $label:literal,)+) => {$(
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const VALUES: &'static [Self] = Self::ALL;
+            fn word(self) -> &'static str {
+                self.as_str()
+            }
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    )+};
+}
+
+labels! {
+    Answer: "outcome",
+    LeaseChange: "reason",
+    NotSentCause: "cause",
+    Priority: "priority",
+    Rating: "rating",
+    Reason: "reason",
+    RowClass: "class",
+    Scope: "scope",
+    SettledBy: "by",
+    Stage: "stage",
+    State: "state",
+    UnknownCause: "cause",
+}
+
+words! {
+    /// What one attempt came to, without its particulars.
+    Answer {
+        /// Meta took the message.
+        Accepted = "accepted",
+        /// Meta answered with an error.
+        Refused = "refused",
+        /// No byte left.
+        NotSent = "not_sent",
+        /// Nobody can say.
+        Unknown = "unknown",
+    }
+}
+
+impl From<&Outcome> for Answer {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Accepted { .. } => Self::Accepted,
+            Outcome::Refused(_) => Self::Refused,
+            Outcome::NotSent(_) => Self::NotSent,
+            Outcome::Unknown(_) => Self::Unknown,
+        }
+    }
+}
+
+words! {
+    /// Why a claimed row had waited.
+    RowClass {
+        /// It was published and not looked at yet.
+        Fresh = "fresh",
+        /// Its time had come.
+        Timed = "timed",
+        /// Its hold was lifted.
+        Released = "released",
+    }
+}
+
+words! {
+    /// What ended the doubt about an unknown job.
+    SettledBy {
+        /// An answer that came late.
+        LateAnswer = "late_answer",
+        /// Its policy: it was sent again.
+        Resent = "resent",
+        /// Its policy: it was left `unresolved`.
+        Left = "left",
+        /// A person.
+        Operator = "operator",
+    }
+}
+
+words! {
+    /// What happened to a lease of this worker.
+    LeaseChange {
+        /// It is ours now.
+        Taken = "taken",
+        /// It was given back in order.
+        Released = "released",
+        /// It ran out, or another worker has it.
+        Lost = "lost",
+    }
+}
+
+words! {
+    /// What Meta says of a number's quality.
+    Rating {
+        /// High.
+        Green = "green",
+        /// Medium.
+        Yellow = "yellow",
+        /// Low.
+        Red = "red",
+        /// Not rated, or not read yet.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// A stage of a job's way that says when it last did something.
+    Stage {
+        /// The worker's loop turned.
+        Loop = "loop",
+        /// Rows or deliveries were received.
+        Receive = "receive",
+        /// Meta accepted a message.
+        Accept = "accept",
+        /// The ledger committed.
+        Commit = "commit",
+    }
+}

@@ -1,0 +1,230 @@
+//! What each answer changes in the worker's state.
+
+use crate::clock::{self, Mono, Now};
+use crate::hold::HoldSet;
+use crate::job::Job;
+use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, Lease, LedgerError, Routed, Settled, Settlement};
+
+use crate::outcome::Outcome;
+
+use super::attempt::{self, Finished};
+use super::event::{Answered, Event};
+use super::intake::Wanted;
+use super::lane::Delivery;
+use super::leases;
+use super::number::Ready;
+use super::scheduler::Choice;
+use super::shell::{LEDGER_PAUSE, Worker};
+
+/// How much one batch moves the measured time of an admission.
+const ADMISSION_STEP: u32 = 8;
+/// How much one answer moves the measured time of an answer.
+const ANSWER_STEP: u32 = 64;
+
+impl Worker {
+    pub(super) fn take(&mut self, event: Event) {
+        match event {
+            Event::Claimed(wanted, asked, answer) => self.claimed(&wanted, asked, answer),
+            Event::Admitted(choices, asked, answer) => self.admitted(choices, asked, answer),
+            Event::Answered(answered) => self.answered(*answered),
+            Event::Settled(batch, asked, answer) => self.settled(batch, asked, answer),
+            Event::Renewed(sent, answer) => self.renewed(sent, answer),
+            Event::Holds(answer) => self.holds_read(answer),
+            Event::PutBack(answer) => {
+                if let Err(error) = answer {
+                    self.ledger_failed(&error);
+                }
+            }
+        }
+    }
+
+    fn claimed(&mut self, wanted: &Wanted, asked: Mono, answer: Result<Claimed, LedgerError>) {
+        self.claiming = false;
+        let claimed = match answer {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                self.intake.look_again(&mut self.core.scheduler);
+                return self.ledger_failed(&error);
+            }
+        };
+        self.intake.learn(&mut self.core.scheduler, wanted, &claimed);
+        let now = clock::now();
+        self.telling.claimed(&claimed, now.mono.since(asked), now.wall);
+        let mut homeless = Vec::new();
+        for row in claimed.rows {
+            let key = row.key;
+            match delivery(row) {
+                Ok(delivery) if !self.stopping => {
+                    if self.core.scheduler.push(delivery).is_err() {
+                        homeless.push(key);
+                    }
+                }
+                Ok(_) => homeless.push(key),
+                // It stays claimed, so that it is not read again and again; `show` has it, and so has the log.
+                Err(error) => tracing::error!(job.key = %key, %error, "waiting row of job {key} cannot be read"),
+            }
+        }
+        self.give_back(homeless);
+    }
+
+    fn admitted(&mut self, choices: Vec<Choice>, asked: Now, answer: Result<Vec<Admitted>, LedgerError>) {
+        let now = clock::now();
+        let took = now.mono.since(asked.mono);
+        let answers = match answer {
+            Ok(answers) => answers,
+            Err(error) => {
+                for choice in choices {
+                    self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
+                    self.take_in_hand_again(choice.delivery);
+                }
+                return self.ledger_failed(&error);
+            }
+        };
+        self.telling.admitted(took);
+        self.admission_time = (self.admission_time * (ADMISSION_STEP - 1) + took) / ADMISSION_STEP;
+        self.core.scheduler.set_ahead(self.settings.admit_ahead.max(self.admission_time * 2));
+        let mut lost = Vec::new();
+        for (choice, answer) in choices.into_iter().zip(answers) {
+            if let Admitted::Go(admission) = answer {
+                let start_by = asked.mono + self.settings.policy.times.start_within;
+                let Choice { delivery, number, probe } = choice;
+                let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
+                self.core.admitted(number, ready, now.mono);
+                continue;
+            }
+            self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
+            self.telling.not_admitted(&answer);
+            if answer == Admitted::LeaseLost {
+                self.core.set_tenure(choice.number, None, now.mono);
+                lost.push(choice.delivery.job().key);
+            }
+        }
+        self.give_back(lost);
+    }
+
+    fn take_in_hand_again(&mut self, delivery: Delivery) {
+        if let Err(homeless) = self.core.scheduler.push_front(delivery) {
+            self.give_back(vec![homeless.job().key]);
+        }
+    }
+
+    fn answered(&mut self, answered: Answered) {
+        let now = clock::now();
+        let Answered { admission, delivery, number, probe, sent_at, outcome } = answered;
+        let took = now.mono.since(sent_at);
+        self.answer_time = (self.answer_time * (ANSWER_STEP - 1) + took) / ANSWER_STEP;
+        self.telling.answered(&self.ways[number.slot()].metrics, &outcome, took);
+        let refused = matches!(outcome, Outcome::Refused(_));
+        let spec = &self.core.scheduler.number(number).spec;
+        let finished = Finished { admission, delivery: &delivery, spec, probe, outcome };
+        let conclusion = attempt::conclude(finished, &self.settings.policy, &mut self.rng, now);
+        self.core.finished(number, probe, conclusion.verdict.health.fault(), now.mono);
+        if conclusion.verdict.throttled {
+            self.core.throttled(number, now.mono);
+        }
+        let mut settlement = conclusion.settlement;
+        if settlement.hold.is_none() {
+            settlement.hold = self.rest(number, &conclusion.verdict, now);
+        }
+        self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
+        self.settle(settlement, now);
+    }
+
+    /// Puts an answer in hand for the next commit, and takes its hold to heart at once.
+    pub(super) fn settle(&mut self, settlement: Settlement, now: Now) {
+        if let Fate::Retry { due, .. } = &settlement.fate {
+            self.intake.expect(*due);
+        }
+        if let Some(order) = &settlement.hold {
+            tracing::warn!(
+                scope = %order.cover.scope, subject = %shown(order), reason = %order.reason, who = %order.who,
+                "holding {} {}: {}", order.cover.scope, shown(order), order.reason
+            );
+            if order.cover.is_whole() && attempt::covers_numbers(order.cover.scope) {
+                self.core.stop_covered(&order.cover, now);
+            }
+        }
+        self.settlements.push_back(settlement);
+    }
+
+    fn settled(&mut self, batch: Vec<Settlement>, asked: Mono, answer: Result<Vec<Settled>, LedgerError>) {
+        self.settling -= 1;
+        match answer {
+            Ok(answers) => {
+                let now = clock::now();
+                self.telling.settled(&answers, now.mono.since(asked), now.wall);
+            }
+            Err(error) => {
+                for settlement in batch.into_iter().rev() {
+                    self.settlements.push_front(settlement);
+                }
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    fn renewed(&mut self, sent: Mono, answer: Result<Vec<Lease>, LedgerError>) {
+        let now = clock::now();
+        self.renew_at = Some(sent + self.settings.leases.renew);
+        match answer {
+            Ok(leases) => {
+                leases::apply(&mut self.core, &leases, self.settings.leases, sent, now.mono);
+            }
+            Err(error) => {
+                self.renew_at = Some(now.mono + LEDGER_PAUSE);
+                self.ledger_failed(&error);
+            }
+        }
+    }
+
+    fn holds_read(&mut self, answer: Result<Vec<crate::hold::Hold>, LedgerError>) {
+        self.reading_holds = false;
+        match answer {
+            Ok(holds) => {
+                self.core.scheduler.set_holds(HoldSet::new(holds), clock::now());
+                self.give_back_of_unable();
+            }
+            Err(error) => self.ledger_failed(&error),
+        }
+        if std::mem::take(&mut self.read_holds_again) {
+            self.read_holds();
+        }
+    }
+
+    /// What is in hand of lanes that no number serves any more goes back, so that others can have it.
+    fn give_back_of_unable(&mut self) {
+        let drained = self.core.scheduler.drain_unable(clock::now().mono);
+        let keys: Vec<_> = drained.iter().map(|delivery| delivery.job().key).collect();
+        self.give_back(keys);
+    }
+
+    /// No new sends while the ledger is away: a limit whose store is away closes.
+    pub(super) fn ledger_failed(&mut self, error: &LedgerError) {
+        if self.ledger_away_until.is_none() {
+            tracing::error!(%error, "ledger failed, sending stops until it is back: {error}");
+        }
+        self.telling.ledger_failed();
+        self.ledger_away_until = Some(clock::now().mono + LEDGER_PAUSE);
+    }
+}
+
+/// A subject that may be printed.
+fn shown(order: &crate::hold::HoldOrder) -> &str {
+    match order.cover.scope {
+        crate::hold::Scope::Recipient => "(one recipient)",
+        crate::hold::Scope::Everything
+        | crate::hold::Scope::Credential
+        | crate::hold::Scope::Portfolio
+        | crate::hold::Scope::Waba
+        | crate::hold::Scope::Number
+        | crate::hold::Scope::Template
+        | crate::hold::Scope::Campaign => &order.cover.subject,
+    }
+}
+
+fn delivery(row: ClaimedRow) -> Result<Delivery, serde_json::Error> {
+    let job: Job = serde_json::from_str(&row.body)?;
+    let bytes = row.body.len() + std::mem::size_of::<Job>();
+    let routed = Routed { job: std::sync::Arc::new(job), route: row.route };
+    Ok(Delivery { routed, due_at: row.due_at, bytes })
+}

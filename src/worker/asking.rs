@@ -1,0 +1,125 @@
+//! What the worker asks of the ledger, each in a batch; the answers come back as events.
+
+use futures_util::FutureExt;
+
+use crate::clock::{self, Now};
+use crate::hold::HoldId;
+use crate::job::JobKey;
+use crate::ledger::Settlement;
+
+use super::attempt;
+use super::event::Event;
+use super::leases;
+use super::scheduler::{Choice, Pick};
+use super::shell::Worker;
+
+/// At most so many jobs are asked for in one batch.
+const MOST_CHOICES: usize = 200;
+/// At most so many settlements go into one batch.
+const MOST_SETTLEMENTS: usize = 200;
+/// At most so many batches of settlements are at the ledger.
+const MOST_SETTLING: usize = 4;
+
+impl Worker {
+    /// Takes what the core picks, and asks the ledger for all of it at once.
+    pub(super) fn choose(&mut self, now: Now) {
+        let mut choices = Vec::new();
+        let mut parked = Vec::new();
+        while choices.len() < MOST_CHOICES && parked.len() < MOST_CHOICES / 5 {
+            match self.core.scheduler.pick(now) {
+                Pick::Admit(choice) => choices.push(choice),
+                Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
+                Pick::WaitUntil(_) | Pick::Idle => break,
+            }
+        }
+        if !parked.is_empty() {
+            self.park(parked, now);
+        }
+        if !choices.is_empty() {
+            self.admit(choices, now);
+        }
+    }
+
+    fn admit(&mut self, choices: Vec<Choice>, now: Now) {
+        let times = &self.settings.policy.times;
+        let requests = choices.iter().map(|choice| {
+            let number = &self.core.scheduler.number(choice.number);
+            let fence = self.core.fence(choice.number).expect("only a leased number is chosen");
+            attempt::admit_request(choice, &number.spec, fence, times, now)
+        });
+        let requests: Vec<_> = requests.collect();
+        let ledger = self.ledger.clone();
+        self.asked
+            .push(async move { Event::Admitted(choices, now, ledger.admit(requests, now.wall).await) }.boxed_local());
+    }
+
+    fn park(&mut self, jobs: Vec<(JobKey, HoldId)>, now: Now) {
+        let ledger = self.ledger.clone();
+        self.asked.push(async move { Event::PutBack(ledger.park(jobs, now.wall).await) }.boxed_local());
+    }
+
+    /// Puts jobs back where they stood: this worker has no use for them now.
+    pub(super) fn give_back(&mut self, jobs: Vec<JobKey>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let (ledger, id) = (self.ledger.clone(), self.id);
+        self.asked.push(async move { Event::PutBack(ledger.give_back(id, jobs).await) }.boxed_local());
+    }
+
+    /// Claims rows for which there is room, one claim at a time.
+    pub(super) fn claim(&mut self, now: Now) {
+        if self.claiming {
+            return;
+        }
+        let wanted = self.intake.wanted(&mut self.core.scheduler, now.mono, now.wall);
+        if wanted.rooms.is_empty() {
+            return;
+        }
+        self.claiming = true;
+        let (ledger, id, rooms) = (self.ledger.clone(), self.id, wanted.rooms.clone());
+        self.asked.push(
+            async move { Event::Claimed(wanted, now.mono, ledger.claim(id, rooms, now.wall).await) }.boxed_local(),
+        );
+    }
+
+    /// Commits answers in hand. Nothing else may come before them when the ledger is back after an outage.
+    pub(super) fn flush_settlements(&mut self) {
+        if self.ledger_away_until.is_some() {
+            return;
+        }
+        while !self.settlements.is_empty() && self.settling < MOST_SETTLING {
+            let most = self.settlements.len().min(MOST_SETTLEMENTS);
+            let batch: Vec<Settlement> = self.settlements.drain(..most).collect();
+            let (ledger, asked) = (self.ledger.clone(), clock::now().mono);
+            self.settling += 1;
+            self.asked.push(
+                async move {
+                    let answer = ledger.settle(batch.clone()).await;
+                    Event::Settled(batch, asked, answer)
+                }
+                .boxed_local(),
+            );
+        }
+    }
+
+    /// Takes or renews the leases of every number that this worker knows.
+    pub(super) fn renew_leases(&mut self, now: Now) {
+        let names = self.core.scheduler.numbers().map(|number| leases::name(number.spec.id.as_str())).collect();
+        let (ledger, id, ttl) = (self.ledger.clone(), self.id, self.settings.leases.ttl);
+        self.renew_at = None;
+        self.asked.push(
+            async move { Event::Renewed(now.mono, ledger.take_leases(id, names, ttl, now.wall).await) }.boxed_local(),
+        );
+    }
+
+    /// Asks which holds stand.
+    pub(super) fn read_holds(&mut self) {
+        if std::mem::replace(&mut self.reading_holds, true) {
+            self.read_holds_again = true;
+            return;
+        }
+        let ledger = self.ledger.clone();
+        self.asked.push(async move { Event::Holds(ledger.holds().await) }.boxed_local());
+    }
+}

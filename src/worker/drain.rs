@@ -1,0 +1,69 @@
+//! A clean stop: nothing new, what is in hand goes back, what is in flight comes to its end, leases are given up.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use crate::clock;
+use crate::outcome::NotSentCause;
+
+use super::shell::Worker;
+
+/// How a worker stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything it had in hand is settled or given back.
+    Clean,
+    /// Its time ran out; what was in flight becomes unknown at its deadline.
+    OutOfTime {
+        /// Requests and commits without an answer.
+        left: usize,
+    },
+}
+
+impl Worker {
+    /// Stops within the configured time.
+    pub(super) async fn drain(mut self) -> Drained {
+        let until = clock::now().mono + self.settings.drain;
+        self.stopping = true;
+        let in_hand = self.core.scheduler.drain_all();
+        let keys: Vec<_> = in_hand.iter().map(|delivery| delivery.job().key).collect();
+        tracing::info!(given_back = keys.len(), in_flight = self.asked.len(), "stopping");
+        self.give_back(keys);
+        loop {
+            for (number, ready) in self.core.clear_pad() {
+                self.unsent(ready, number, NotSentCause::Draining);
+            }
+            let now = clock::now();
+            self.ledger_away_until = self.ledger_away_until.filter(|away| *away > now.mono);
+            self.flush_settlements();
+            if self.asked.is_empty() && self.settlements.is_empty() {
+                break;
+            }
+            let left = until.since(now.mono);
+            if left.is_zero() {
+                let left = self.asked.len() + self.settlements.len();
+                tracing::warn!(left, "stopping without answers to {left} requests and commits");
+                return Drained::OutOfTime { left };
+            }
+            let pause = self.ledger_away_until.map_or(left, |away| away.since(now.mono).min(left));
+            let next = tokio::time::timeout(pause.max(Duration::from_millis(1)), async {
+                match self.asked.next().await {
+                    Some(event) => Some(event),
+                    None => std::future::pending().await,
+                }
+            });
+            if let Ok(Some(event)) = next.await {
+                self.take_events(event);
+            }
+        }
+        self.release().await
+    }
+
+    async fn release(self) -> Drained {
+        if let Err(error) = self.ledger.release_leases(self.id).await {
+            tracing::warn!(%error, "leases could not be given up, they run out by themselves: {error}");
+        }
+        Drained::Clean
+    }
+}

@@ -1,0 +1,78 @@
+//! What the fleet's readings change in a running worker.
+
+use futures_util::FutureExt;
+
+use crate::clock::Now;
+use crate::graph::{Credential, Endpoint};
+use crate::hold::{Hold, HoldId, Scope};
+use crate::job::NumberId;
+use crate::outcome::Reason;
+
+use super::event::Event;
+use super::number::Standing;
+use super::pacer::Limit;
+use super::picture::rating;
+use super::shell::Worker;
+
+/// One change.
+#[derive(Clone, Debug)]
+pub enum FleetChange {
+    /// What Meta says of a number now.
+    Number {
+        /// Which.
+        id: NumberId,
+        /// Whether it may send, and its share.
+        standing: Standing,
+        /// Its throughput; none leaves it as it is.
+        limit: Option<Limit>,
+        /// Its quality in Meta's word.
+        quality: String,
+        /// Its status in Meta's word.
+        status: String,
+    },
+    /// A credential has a new secret.
+    Token {
+        /// The credential's name.
+        credential: String,
+        /// The header to send with from now on.
+        header: Credential,
+    },
+}
+
+impl Worker {
+    pub(super) fn apply(&mut self, change: FleetChange, now: Now) {
+        match change {
+            FleetChange::Number { id, standing, limit, quality, status } => {
+                let Some(number) = self.core.scheduler.number_of(&id) else { return };
+                self.core.set_standing(number, standing, now.mono);
+                let way = &mut self.ways[number.slot()];
+                (way.rating, way.status) = (rating(&quality), status);
+                if let Some(limit) = limit {
+                    self.core.retune(number, limit, now.mono);
+                }
+            }
+            FleetChange::Token { credential, header } => {
+                for number in self.core.scheduler.with_credential(&credential) {
+                    let id = self.core.scheduler.number(number).spec.id.clone();
+                    self.ways[number.slot()].endpoint = Endpoint::new(&self.api, &id, &header);
+                }
+                self.lift_holds_of_old_secret(&credential, now);
+            }
+        }
+    }
+
+    /// What Meta said of a credential it said of the old secret. Quotas and what people placed stand.
+    fn lift_holds_of_old_secret(&mut self, credential: &str, now: Now) {
+        let is_over = |hold: &&Hold| {
+            hold.cover.scope == Scope::Credential
+                && hold.cover.subject == credential
+                && matches!(hold.reason, Reason::Credentials | Reason::Permission)
+        };
+        let over: Vec<HoldId> = self.core.scheduler.holds.iter().filter(is_over).map(|hold| hold.id).collect();
+        for hold in over {
+            let ledger = self.ledger.clone();
+            let lift = async move { Event::PutBack(ledger.lift(hold, now.wall).await.map(drop)) };
+            self.asked.push(lift.boxed_local());
+        }
+    }
+}

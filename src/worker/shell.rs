@@ -1,0 +1,288 @@
+//! The worker's loop: one thread that owns its numbers, its connections and its state, and never waits for a disk.
+//!
+//! Each turn carries out what the core decides: settle what has come back, let leave what has its permit, ask for
+//! what comes next, claim where there is room. Everything else happens between turns, as events.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{self, Mono, Now};
+use crate::graph::{ApiBase, Client, Credential, Endpoint};
+use crate::job::{NumberId, PoolName};
+use crate::ledger::{Account, Ledger, Settlement, Signal, WorkerId};
+use crate::metrics::{NumberMetrics, Rating};
+
+use super::Drained;
+use super::attempt::Policy;
+use super::event::Event;
+use super::fleet_change::FleetChange;
+use super::intake::{Caps, Intake};
+use super::launch::Core;
+use super::leases::LeaseTimes;
+use super::number::{NumberSpec, Standing};
+use super::pacer::Limit;
+use super::picture::Easel;
+use super::scheduler::Scheduler;
+use super::telling::Telling;
+
+/// So many events are taken in before the loop turns to what they made possible.
+const EVENTS_A_TURN: usize = 128;
+/// How long the ledger is left alone after it failed.
+pub(super) const LEDGER_PAUSE: Duration = Duration::from_millis(250);
+
+/// What a worker is set up with.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Deadlines, backoff and budgets.
+    pub policy: Policy,
+    /// How leases are kept.
+    pub leases: LeaseTimes,
+    /// A job is admitted when its permit is due within this.
+    pub admit_ahead: Duration,
+    /// Room for the network's jitter in a number's window.
+    pub pacing_margin: Duration,
+    /// How much is in hand at most.
+    pub caps: Caps,
+    /// How long a stop may take.
+    pub drain: Duration,
+}
+
+/// The rooms that a worker works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Keeps the record.
+    pub ledger: Ledger,
+    /// Has open connections to Meta.
+    pub client: Client,
+    /// Meta's address.
+    pub api: ApiBase,
+    /// Where the worker tells what happens.
+    pub telling: Telling,
+    /// Where the worker's picture hangs.
+    pub easel: Easel,
+}
+
+/// A number that the worker is set up with.
+#[derive(Debug)]
+pub struct Recruit {
+    /// Meta's id.
+    pub id: NumberId,
+    /// How people know it.
+    pub display: String,
+    /// Its one pool.
+    pub pool: PoolName,
+    /// Whose it is.
+    pub account: Arc<Account>,
+    /// Its throughput.
+    pub limit: Limit,
+    /// The header that it sends with.
+    pub credential: Credential,
+    /// Whether it may send, and its share, before anything was read of it.
+    pub standing: Standing,
+}
+
+/// What belongs to a number outside the core.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// How its requests are addressed and signed.
+    pub endpoint: Endpoint,
+    /// Its metrics, bound once.
+    pub metrics: NumberMetrics,
+    /// How often in a row it was rested.
+    pub rests: u32,
+    /// What Meta says of its quality.
+    pub rating: Rating,
+    /// What Meta says of its state; empty if not read.
+    pub status: String,
+    /// Whether its lease was held when last looked at.
+    pub leased: bool,
+}
+
+/// A worker: its state, and what it has asked others and not heard back.
+pub struct Worker {
+    pub(super) id: WorkerId,
+    pub(super) settings: Settings,
+    pub(super) core: Core,
+    pub(super) intake: Intake,
+    pub(super) ledger: Ledger,
+    pub(super) client: Client,
+    pub(super) api: ApiBase,
+    pub(super) ways: Vec<Way>,
+    pub(super) rng: SmallRng,
+    pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    /// Answers in hand, to be committed: first in, first out.
+    pub(super) settlements: VecDeque<Settlement>,
+    pub(super) ledger_away_until: Option<Mono>,
+    pub(super) heard: Signal,
+    pub(super) claiming: bool,
+    pub(super) settling: usize,
+    pub(super) reading_holds: bool,
+    pub(super) read_holds_again: bool,
+    pub(super) renew_at: Option<Mono>,
+    pub(super) stopping: bool,
+    pub(super) starved: bool,
+    pub(super) admission_time: Duration,
+    pub(super) answer_time: Duration,
+    pub(super) telling: Telling,
+    pub(super) easel: Easel,
+}
+
+impl Worker {
+    /// A worker that serves these numbers, and has not begun.
+    pub fn new(parts: Parts, settings: Settings, recruits: Vec<Recruit>, now: Now) -> Self {
+        let mut scheduler = Scheduler::new(settings.admit_ahead);
+        scheduler.pool(&PoolName::default_pool());
+        let mut worker = Self {
+            id: WorkerId(uuid::Uuid::now_v7()),
+            settings,
+            core: Core::new(scheduler),
+            intake: Intake::new(settings.caps),
+            ledger: parts.ledger,
+            client: parts.client,
+            api: parts.api,
+            ways: Vec::with_capacity(recruits.len()),
+            rng: SmallRng::from_os_rng(),
+            asked: FuturesUnordered::new(),
+            settlements: VecDeque::new(),
+            ledger_away_until: None,
+            heard: Signal::default(),
+            claiming: false,
+            settling: 0,
+            reading_holds: false,
+            read_holds_again: false,
+            renew_at: None,
+            stopping: false,
+            starved: false,
+            admission_time: Duration::ZERO,
+            answer_time: Duration::ZERO,
+            telling: parts.telling,
+            easel: parts.easel,
+        };
+        for recruit in recruits {
+            worker.recruit(recruit, now);
+        }
+        worker
+    }
+
+    fn recruit(&mut self, recruit: Recruit, now: Now) {
+        let Recruit { id, display, pool, account, limit, credential, standing } = recruit;
+        let metrics = self.telling.metrics.number(&display, pool.as_str());
+        let endpoint = Endpoint::new(&self.api, &id, &credential);
+        let pool = self.core.scheduler.pool(&pool);
+        let spec = NumberSpec { id, display, pool, account, limit };
+        let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
+        self.core.set_standing(number, standing, now.mono);
+        let (rating, status) = (Rating::Unknown, String::new());
+        self.ways.push(Way { endpoint, metrics, rests: 0, rating, status, leased: false });
+    }
+
+    /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.
+    pub async fn run(mut self, stop: CancellationToken, mut changes: mpsc::Receiver<FleetChange>) -> Drained {
+        let mut signals = self.ledger.signals();
+        self.heard = *signals.borrow_and_update();
+        self.read_holds();
+        self.renew_leases(clock::now());
+        while !stop.is_cancelled() {
+            // Looked at every turn: under load there is always an event, and the wait below takes that first.
+            if signals.has_changed().unwrap_or(false) {
+                let signal = *signals.borrow_and_update();
+                self.heed(signal);
+            }
+            while let Ok(change) = changes.try_recv() {
+                self.apply(change, clock::now());
+            }
+            let now = clock::now();
+            self.turn(now);
+            self.telling.turned(now);
+            self.draw(now);
+            let wake = self.next_wake(now);
+            tokio::select! {
+                biased;
+                Some(event) = self.asked.next(), if !self.asked.is_empty() => self.take_events(event),
+                () = self.client.wait_ready(), if self.starved => self.starved = false,
+                _ = signals.changed() => signals.mark_changed(),
+                Some(change) = changes.recv() => self.apply(change, clock::now()),
+                () = sleep_until(wake) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        self.drain().await
+    }
+
+    fn turn(&mut self, now: Now) {
+        if self.ledger_away_until.is_some_and(|until| until <= now.mono) {
+            self.ledger_away_until = None;
+            self.read_holds();
+        }
+        if self.renew_at.is_some_and(|at| at <= now.mono) {
+            self.renew_leases(now);
+        }
+        self.flush_settlements();
+        self.launch();
+        if self.may_take_more() {
+            self.choose(now);
+            self.claim(now);
+        }
+    }
+
+    fn may_take_more(&self) -> bool {
+        !self.stopping && self.ledger_away_until.is_none()
+    }
+
+    /// The first event, and those that are there already: they make one batch.
+    pub(super) fn take_events(&mut self, first: Event) {
+        self.take(first);
+        for _ in 1..EVENTS_A_TURN {
+            match self.asked.next().now_or_never() {
+                Some(Some(event)) => self.take(event),
+                Some(None) | None => break,
+            }
+        }
+    }
+
+    fn heed(&mut self, signal: Signal) {
+        if signal.work != self.heard.work {
+            self.intake.look_again(&mut self.core.scheduler);
+        }
+        if signal.holds != self.heard.holds {
+            self.read_holds();
+        }
+        self.heard = signal;
+    }
+
+    fn next_wake(&self, now: Now) -> Mono {
+        let mut wake = now.mono + Duration::from_secs(1);
+        let mut consider = |at: Option<Mono>| wake = at.map_or(wake, |at| wake.min(at));
+        consider(self.renew_at);
+        consider(self.ledger_away_until);
+        // What cannot be done now must not be waited for: that would be a spin.
+        if !self.starved {
+            consider(self.core.next_start());
+        }
+        if self.may_take_more() {
+            consider(self.core.scheduler.next_wake());
+            let due = self.intake.next_due().filter(|_| !self.claiming);
+            consider(due.map(|due| now.mono + due.since(now.wall)));
+        }
+        wake
+    }
+}
+
+/// tokio's timers are exact to a millisecond, which a number's catch-up covers.
+async fn sleep_until(at: Mono) {
+    let left = at.since(clock::now().mono);
+    if left.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(left).await;
+    }
+}

@@ -1,0 +1,412 @@
+//! The ledger as a fold over its rows: what `design.md` promises of every ledger, and nothing of how one keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::hold::{Effect, Hold, HoldId, HoldOrder, HoldSet, Passage};
+use crate::job::{JobKey, OnUnknown, Priority};
+use crate::ledger::{
+    Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, Fence, LaneRoom, Lease, Route, Routed, Settled,
+    Settlement,
+};
+use crate::outcome::State;
+use crate::worker::leases;
+
+use super::making::{number_id, seq_of};
+
+/// One run of one worker.
+pub(super) type Life = u64;
+
+/// How long a lease lasts here; short, so that a run sees many takeovers.
+pub(super) const TTL: Duration = Duration::from_secs(2);
+/// A job attempted so often without an outcome is poison.
+const POISON: u32 = 6;
+
+/// Where a job is: always in exactly one place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Place {
+    Waiting { due: Option<Timestamp>, hold: Option<HoldId>, claimed: Option<Life> },
+    Sending { by: Life, number: usize, deadline: Timestamp },
+    Unknown { until: Timestamp },
+    Ended(State),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub routed: Routed,
+    pub place: Place,
+    pub attempt: u32,
+    pub tries: u32,
+    /// Attempts that were `unknown` at some time.
+    pub unknowns: u32,
+    /// How often its policy sent it again.
+    pub resends: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeaseRow {
+    pub owner: Life,
+    pub fence: i64,
+    pub expires: Timestamp,
+}
+
+#[derive(Default)]
+pub(super) struct Fold {
+    pub rows: BTreeMap<u64, Row>,
+    pub leases: BTreeMap<usize, LeaseRow>,
+    pub holds: BTreeMap<HoldId, Hold>,
+    /// Free rows by lane: fresh ones with no time.
+    free: BTreeMap<(String, Option<String>, usize), BTreeSet<(bool, Timestamp, u64)>>,
+    /// Times at which a row may have to be looked at.
+    alarms: BTreeSet<(Timestamp, u64)>,
+    /// When each worker last asked for leases.
+    seen: BTreeMap<Life, Timestamp>,
+    next_hold: i64,
+    numbers: usize,
+    ended: usize,
+}
+
+fn lane(route: &Route, priority: Priority) -> (String, Option<String>, usize) {
+    let pinned = route.pinned.as_ref().map(|number| number.as_str().to_owned());
+    (route.pool.as_str().to_owned(), pinned, priority.index())
+}
+
+fn in_line(row: &Row, seq: u64) -> Option<(bool, Timestamp, u64)> {
+    match row.place {
+        Place::Waiting { due, hold: None, claimed: None } => {
+            Some((due.is_none(), due.unwrap_or(Timestamp::from_millis(0)), seq))
+        }
+        Place::Waiting { .. } | Place::Sending { .. } | Place::Unknown { .. } | Place::Ended(_) => None,
+    }
+}
+
+impl Fold {
+    pub(super) fn new(numbers: usize) -> Self {
+        Self { numbers, ..Self::default() }
+    }
+
+    /// Every change of a row's place goes through here, so that the lines are right.
+    fn put(&mut self, seq: u64, place: Place) {
+        let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
+        let line = self.free.entry(lane(&row.routed.route, row.routed.job.priority)).or_default();
+        if let Some(entry) = in_line(row, seq) {
+            line.remove(&entry);
+        }
+        assert!(!matches!(row.place, Place::Ended(_)), "job {seq} had ended and was changed to {place:?}");
+        row.place = place;
+        self.ended += usize::from(matches!(row.place, Place::Ended(_)));
+        if let Some(entry) = in_line(row, seq) {
+            line.insert(entry);
+        }
+        match row.place {
+            Place::Sending { deadline: at, .. } | Place::Unknown { until: at } => {
+                self.alarms.insert((at, seq));
+            }
+            Place::Waiting { .. } | Place::Ended(_) => {}
+        }
+    }
+
+    /// How many jobs have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.ended
+    }
+
+    pub(super) fn enqueue(&mut self, seq: u64, routed: Routed) {
+        if routed.job.expires_at < Timestamp::MAX {
+            self.alarms.insert((routed.job.expires_at, seq));
+        }
+        // Put in as claimed by nobody that lives, so that the step into its line is the usual one.
+        let place = Place::Waiting { due: None, hold: None, claimed: Some(0) };
+        self.rows.insert(seq, Row { routed, place, attempt: 0, tries: 0, unknowns: 0, resends: 0 });
+        self.put(seq, Place::Waiting { due: None, hold: None, claimed: None });
+    }
+
+    pub(super) fn claim(&mut self, life: Life, rooms: &[LaneRoom], now: Timestamp) -> (Claimed, Vec<Routed>) {
+        let mut claimed = Claimed::default();
+        let mut jobs = Vec::new();
+        for room in rooms {
+            let line = self.free.entry(lane(&room.route, room.priority)).or_default();
+            let mut left = [room.timed, room.fresh];
+            let mut taken = Vec::new();
+            let mut more = false;
+            for (fresh, due, seq) in line.iter().copied() {
+                if due > now {
+                    claimed.next_due = Some(claimed.next_due.map_or(due, |known: Timestamp| known.min(due)));
+                } else if let Some(rest) = left[usize::from(fresh)].checked_sub(1) {
+                    left[usize::from(fresh)] = rest;
+                    taken.push((seq, (!fresh).then_some(due)));
+                } else {
+                    more |= fresh;
+                }
+            }
+            claimed.more.push(more);
+            for (seq, due_at) in taken {
+                self.put(seq, Place::Waiting { due: due_at, hold: None, claimed: Some(life) });
+                let routed = self.rows[&seq].routed.clone();
+                let (route, key) = (routed.route.clone(), routed.job.key);
+                let (body, priority) = (String::new(), room.priority);
+                claimed.rows.push(ClaimedRow { key, body, route, priority, due_at, released: None });
+                jobs.push(routed);
+            }
+        }
+        (claimed, jobs)
+    }
+
+    fn is_claimed_by(&self, key: JobKey, life: Life) -> Option<Option<Timestamp>> {
+        match self.rows[&seq_of(key)].place {
+            Place::Waiting { due, hold: None, claimed } if claimed == Some(life) => Some(due),
+            Place::Waiting { .. } | Place::Sending { .. } | Place::Unknown { .. } | Place::Ended(_) => None,
+        }
+    }
+
+    pub(super) fn give_back(&mut self, life: Life, keys: &[JobKey]) {
+        for key in keys {
+            if let Some(due) = self.is_claimed_by(*key, life) {
+                self.put(seq_of(*key), Place::Waiting { due, hold: None, claimed: None });
+            }
+        }
+    }
+
+    pub(super) fn park(&mut self, life: Life, parked: &[(JobKey, HoldId)]) {
+        for (key, hold) in parked {
+            if let Some(due) = self.is_claimed_by(*key, life) {
+                let hold = self.holds.contains_key(hold).then_some(*hold);
+                self.put(seq_of(*key), Place::Waiting { due, hold, claimed: None });
+            }
+        }
+    }
+
+    pub(super) fn admit(&mut self, life: Life, request: &AdmitRequest, now: Timestamp) -> Admitted {
+        let number = number_of(request.number.as_str());
+        let seq = seq_of(request.routed.job.key);
+        match self.rows[&seq].place {
+            Place::Ended(state) => return Admitted::Ended(state),
+            Place::Sending { .. } | Place::Unknown { .. } => return Admitted::InFlight,
+            // It was claimed away while this worker was thought dead: the row is somebody else's to hand out.
+            Place::Waiting { claimed, .. } if claimed != Some(life) => return Admitted::InFlight,
+            Place::Waiting { .. } => {}
+        }
+        let ours = |row: &LeaseRow| row.owner == life && row.fence == request.fence.0 && row.expires > now;
+        if !self.leases.get(&number).is_some_and(ours) {
+            return Admitted::LeaseLost;
+        }
+        let job = &request.routed.job;
+        if job.expires_at <= now {
+            self.put(seq, Place::Ended(State::Expired));
+            return Admitted::Ended(State::Expired);
+        }
+        match self.stands(request, now) {
+            Some((_, Effect::End)) => {
+                self.put(seq, Place::Ended(State::Suppressed));
+                return Admitted::Ended(State::Suppressed);
+            }
+            Some((hold, Effect::Wait)) => {
+                self.put(seq, Place::Waiting { due: None, hold: Some(hold), claimed: None });
+                return Admitted::Parked(hold);
+            }
+            None => {}
+        }
+        self.put(seq, Place::Sending { by: life, number, deadline: request.deadline });
+        let row = self.rows.get_mut(&seq).expect("looked at above");
+        row.attempt += 1;
+        Admitted::Go(Admission::for_test(job.key, request.number.clone(), row.attempt, row.tries, request.deadline))
+    }
+
+    fn stands(&self, request: &AdmitRequest, now: Timestamp) -> Option<(HoldId, Effect)> {
+        let job = &request.routed.job;
+        let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
+        let facts = crate::hold::Facts {
+            credential: &request.account.credential,
+            portfolio: &request.account.portfolio,
+            waba: &request.account.waba,
+            number: request.number.as_str(),
+            template: &template,
+            recipient: job.to.expose(),
+            campaign: "",
+            category: job.category,
+        };
+        match HoldSet::new(self.holds.values().cloned()).passage(&facts, now) {
+            Passage::Free => None,
+            Passage::Probe(hold) if request.probe == Some(hold.id) => None,
+            Passage::Probe(hold) | Passage::Blocked(hold) => Some((hold.id, hold.effect)),
+        }
+    }
+
+    pub(super) fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Settled {
+        let seq = seq_of(settlement.key);
+        let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
+        let awaited = match row.place {
+            Place::Sending { .. } | Place::Unknown { .. } => row.attempt == settlement.attempt,
+            Place::Waiting { .. } | Place::Ended(_) => false,
+        };
+        if !awaited {
+            return Settled::Stale;
+        }
+        let hold = settlement.hold.as_ref().map(|order| self.place_hold(order, now));
+        if let Some(hold) = settlement.lift {
+            self.lift(hold);
+        }
+        let row = self.rows.get_mut(&seq).expect("looked at above");
+        let place = match &settlement.fate {
+            Fate::Accepted { .. } => Place::Ended(State::Accepted),
+            Fate::End { state, .. } => Place::Ended(*state),
+            Fate::Retry { due, charged, .. } => {
+                row.tries += u32::from(*charged);
+                Place::Waiting { due: Some(*due), hold: None, claimed: None }
+            }
+            Fate::Park { .. } => Place::Waiting { due: None, hold, claimed: None },
+            Fate::Unknown { until, .. } => {
+                row.unknowns += u32::from(!matches!(row.place, Place::Unknown { .. }));
+                Place::Unknown { until: *until }
+            }
+        };
+        self.put(seq, place);
+        Settled::Done
+    }
+
+    pub(super) fn place_hold(&mut self, order: &HoldOrder, now: Timestamp) -> HoldId {
+        if let Some(hold) = self.holds.values_mut().find(|hold| hold.cover == order.cover) {
+            hold.until = hold.until.zip(order.until).map(|(before, until)| before.max(until));
+            (hold.probe, hold.step) = (order.probe, hold.step + 1);
+            return hold.id;
+        }
+        self.next_hold += 1;
+        let HoldOrder { cover, effect, reason, who, until, probe } = order.clone();
+        let id = HoldId(self.next_hold);
+        self.holds.insert(id, Hold { id, cover, effect, reason, who, since: now, until, probe, step: 1 });
+        id
+    }
+
+    pub(super) fn lift(&mut self, hold: HoldId) {
+        self.holds.remove(&hold);
+        let parked: Vec<u64> = self.parked(hold).collect();
+        for seq in parked {
+            self.release(seq);
+        }
+    }
+
+    fn parked(&self, hold: HoldId) -> impl Iterator<Item = u64> + '_ {
+        let under = move |row: &Row| matches!(row.place, Place::Waiting { hold: Some(h), .. } if h == hold);
+        self.rows.iter().filter(move |(_, row)| under(row)).map(|(seq, _)| *seq)
+    }
+
+    fn release(&mut self, seq: u64) {
+        if let Place::Waiting { due, .. } = self.rows[&seq].place {
+            self.put(seq, Place::Waiting { due, hold: None, claimed: None });
+        }
+    }
+
+    /// Renews what is this worker's, takes its share of what is free, gives up what it names.
+    pub(super) fn take_leases(&mut self, life: Life, give_up: &[usize], now: Timestamp) -> Vec<Lease> {
+        for number in give_up {
+            if self.leases.get(number).is_some_and(|row| row.owner == life) {
+                self.leases.remove(number);
+            }
+        }
+        self.seen.insert(life, now);
+        let share = self.share(now);
+        let mut mine = self.leases.values().filter(|row| row.owner == life && row.expires > now).count();
+        for number in 0..self.numbers {
+            let known = self.leases.get(&number).copied();
+            let ours = known.is_some_and(|row| row.owner == life && row.expires > now);
+            let free = known.is_none_or(|row| row.expires <= now) && mine < share && !give_up.contains(&number);
+            if ours || free {
+                mine += usize::from(!ours);
+                let fence = self.next_fence(number, ours);
+                self.leases.insert(number, LeaseRow { owner: life, fence, expires: now + TTL });
+            }
+        }
+        let held = self.leases.iter().filter(|(_, row)| row.owner == life && row.expires > now);
+        held.map(|(number, row)| Lease { name: leases::name(number_id(*number).as_str()), fence: Fence(row.fence) })
+            .collect()
+    }
+
+    /// How many numbers each of the workers that were heard of lately should have.
+    pub(super) fn share(&self, now: Timestamp) -> usize {
+        let alive = self.seen.values().filter(|at| **at + TTL > now).count();
+        self.numbers.div_ceil(alive.max(1))
+    }
+
+    fn next_fence(&mut self, number: usize, same: bool) -> i64 {
+        let known = self.leases.get(&number).map(|row| row.fence);
+        match known {
+            Some(fence) if same => fence,
+            // Fences never repeat, also after a lease was given up and its row is gone.
+            Some(_) | None => {
+                self.next_hold += 1;
+                self.next_hold
+            }
+        }
+    }
+
+    pub(super) fn release_leases(&mut self, life: Life) {
+        self.leases.retain(|_, row| row.owner != life);
+        self.seen.remove(&life);
+        self.free_claims(Timestamp::MAX);
+    }
+
+    fn free_claims(&mut self, now: Timestamp) {
+        let holds_any = |life: Life| self.leases.values().any(|row| row.owner == life && (row.expires > now));
+        let lapsed = |row: &Row| matches!(row.place, Place::Waiting { claimed: Some(life), .. } if !holds_any(life));
+        let lapsed: Vec<u64> = self.rows.iter().filter(|(_, row)| lapsed(row)).map(|(seq, _)| *seq).collect();
+        for seq in lapsed {
+            self.release(seq);
+        }
+    }
+
+    /// A pass of the keeper: deadlines, expiry, claims of the dead, holds that ran out.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        self.free_claims(now);
+        let ended: Vec<HoldId> =
+            self.holds.values().filter(|h| !h.probe && h.until.is_some_and(|at| at <= now)).map(|h| h.id).collect();
+        for hold in ended {
+            self.lift(hold);
+        }
+        let tried: Vec<HoldId> =
+            self.holds.values().filter(|h| h.probe && h.until.is_some_and(|at| at <= now)).map(|h| h.id).collect();
+        for hold in tried {
+            // One row at a time may try it.
+            if let Some(seq) = { self.parked(hold).next() } {
+                self.release(seq);
+            }
+        }
+        while let Some((at, seq)) = self.alarms.first().copied()
+            && at <= now
+        {
+            self.alarms.remove(&(at, seq));
+            self.look_at(seq, now);
+        }
+    }
+
+    fn look_at(&mut self, seq: u64, now: Timestamp) {
+        let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
+        let expired = row.routed.job.expires_at <= now;
+        match row.place {
+            Place::Waiting { .. } if expired => self.put(seq, Place::Ended(State::Expired)),
+            Place::Sending { deadline, .. } if deadline <= now => {
+                row.unknowns += 1;
+                self.put(seq, Place::Unknown { until: now + Duration::from_millis(1_000) });
+            }
+            Place::Unknown { until } if until <= now => {
+                let place = match row.routed.job.on_unknown {
+                    OnUnknown::Resend if row.unknowns >= POISON => Place::Ended(State::Failed),
+                    OnUnknown::Resend if expired => Place::Ended(State::Unresolved),
+                    OnUnknown::Resend => {
+                        row.resends += 1;
+                        Place::Waiting { due: Some(now), hold: None, claimed: None }
+                    }
+                    // No webhooks here: as `leave`.
+                    OnUnknown::ResendIfSilent | OnUnknown::Leave => Place::Ended(State::Unresolved),
+                };
+                self.put(seq, place);
+            }
+            Place::Waiting { .. } | Place::Sending { .. } | Place::Unknown { .. } | Place::Ended(_) => {}
+        }
+    }
+}
+
+/// The number that [`number_id`] named.
+pub(super) fn number_of(id: &str) -> usize {
+    id.parse::<usize>().expect("digits") - 1_000
+}

@@ -1,0 +1,477 @@
+//! A worker's loop around one core, as the real one but for its I/O: what it asks of others it leaves as deeds, and
+//! any step of it may be its last.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::clock::{Mono, Now};
+use crate::hold::{Hold, HoldId, HoldSet};
+use crate::job::JobKey;
+use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, LaneRoom, Lease, Routed, Settled, Settlement};
+use crate::outcome::{NotSentCause, Outcome};
+use crate::worker::index::NumberIdx;
+use crate::worker::intake::{Caps, Intake, Wanted};
+use crate::worker::lane::Delivery;
+use crate::worker::launch::{Core, Launch, Start};
+use crate::worker::leases::{self, LeaseTimes};
+use crate::worker::number::Ready;
+use crate::worker::scheduler::{Choice, Pick, Scheduler};
+
+use super::chance::{Chance, Died, Point};
+use super::fold::{Life, TTL};
+use super::making::{MARGIN, ms, pool_name, spec};
+use super::plan::Plan;
+use super::reading;
+
+pub(super) const LEASES: LeaseTimes =
+    LeaseTimes { ttl: TTL, renew: Duration::from_millis(500), margin: Duration::from_millis(500) };
+/// How long an admitted job may be overtaken.
+const START_WITHIN: Duration = Duration::from_millis(2_000);
+/// A request's own deadline.
+pub(super) const REQUEST: Duration = Duration::from_millis(1_500);
+const SETTLE: Duration = Duration::from_millis(1_000);
+const LEDGER_PAUSE: Duration = Duration::from_millis(100);
+const MOST_ASKING: usize = 2;
+const MOST_SETTLING: usize = 4;
+const MOST_CHOICES: usize = 64;
+
+/// What a worker asks of the ledger.
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Claim(Vec<LaneRoom>),
+    Admit(Vec<AdmitRequest>),
+    Settle(Vec<Settlement>),
+    Park(Vec<(JobKey, HoldId)>),
+    GiveBack(Vec<JobKey>),
+    Renew(Vec<usize>),
+    Release,
+    Holds,
+}
+
+/// What comes back; nothing says whether a call that failed was committed.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Claimed(Claimed, Vec<Routed>),
+    Admitted(Vec<Admitted>),
+    Settled(Vec<Settled>),
+    Done,
+    Leases(Vec<Lease>, usize),
+    Holds(Vec<Hold>),
+    Failed,
+}
+
+/// What the worker remembers of a call without an answer.
+#[derive(Debug)]
+enum Waiting {
+    Claim(Wanted),
+    Admit(Vec<Choice>, Now),
+    Settle(Vec<Settlement>),
+    Put(Request),
+    Renew(Mono),
+    Release,
+    Holds,
+}
+
+/// A request to Meta without an answer.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub admission: Admission,
+    pub delivery: Delivery,
+    pub number: NumberIdx,
+    pub probe: Option<HoldId>,
+}
+
+/// What the world shall do for a worker.
+#[derive(Debug)]
+pub(super) enum Deed {
+    Ask(u64, Request),
+    /// The bytes of this flight leave, by its permit's time.
+    Write(u64, Mono),
+}
+
+pub(super) struct Shell {
+    pub life: Life,
+    pub core: Core,
+    pub deeds: Vec<Deed>,
+    pub flights: BTreeMap<u64, Flight>,
+    pub stopping: bool,
+    pub released: bool,
+    /// The keys asked about and not answered, by number: for the judge.
+    pub asking: BTreeMap<usize, usize>,
+    intake: Intake,
+    settlements: VecDeque<Settlement>,
+    /// What failed and must be put back all the same.
+    unput: Vec<Request>,
+    calls: BTreeMap<u64, Waiting>,
+    next_call: u64,
+    away_until: Option<Mono>,
+    renew_at: Mono,
+    give_up: Vec<usize>,
+}
+
+impl Shell {
+    pub(super) fn new(life: Life, plan: &Plan, now: Now) -> Self {
+        let mut core = Core::new(Scheduler::new(plan.ahead));
+        for (slot, number) in plan.numbers.iter().enumerate() {
+            let pool = core.scheduler.pool(&pool_name(number.pool));
+            core.scheduler.add_number(spec(slot, pool, number.per_second), MARGIN, now);
+        }
+        let mut shell = Self {
+            life,
+            core,
+            deeds: Vec::new(),
+            flights: BTreeMap::new(),
+            stopping: false,
+            released: false,
+            asking: BTreeMap::new(),
+            intake: Intake::new(Caps { count: plan.cap, bytes: 1_000_000 }),
+            settlements: VecDeque::new(),
+            unput: Vec::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            away_until: None,
+            renew_at: now.mono,
+            give_up: Vec::new(),
+        };
+        shell.read_holds();
+        shell
+    }
+
+    fn ask(&mut self, waiting: Waiting, request: Request) {
+        self.next_call += 1;
+        self.calls.insert(self.next_call, waiting);
+        self.deeds.push(Deed::Ask(self.next_call, request));
+    }
+
+    fn under_way(&self, kind: fn(&Waiting) -> bool) -> usize {
+        self.calls.values().filter(|call| kind(call)).count()
+    }
+
+    /// Carries out what the core decides; returns when to come back if nothing else happens.
+    pub(super) fn turn(&mut self, chance: &mut Chance, now: Now) -> Result<Mono, Died> {
+        if self.away_until.is_some_and(|until| until <= now.mono) {
+            self.away_until = None;
+            self.read_holds();
+            for request in std::mem::take(&mut self.unput) {
+                self.put(request);
+            }
+        }
+        if self.renew_at <= now.mono && !self.stopping {
+            self.renew_at = now.mono + LEASES.renew;
+            let give_up = std::mem::take(&mut self.give_up);
+            self.ask(Waiting::Renew(now.mono), Request::Renew(give_up));
+        }
+        self.flush(chance)?;
+        let start = self.launch(chance, now)?;
+        let mut wake = self.renew_at.min(now.mono + ms(1_000));
+        if self.stopping {
+            self.release_when_done();
+        } else if self.away_until.is_none() {
+            let picked = self.choose(chance, now)?;
+            self.claim(now);
+            let due = self.intake.next_due().filter(|_| self.under_way(|call| matches!(call, Waiting::Claim(_))) == 0);
+            let due = due.map(|due| now.mono + due.since(now.wall));
+            wake = [picked, due].into_iter().flatten().fold(wake, Mono::min);
+        }
+        Ok([start, self.away_until].into_iter().flatten().fold(wake, Mono::min))
+    }
+
+    fn flush(&mut self, chance: &mut Chance) -> Result<(), Died> {
+        while self.away_until.is_none()
+            && !self.settlements.is_empty()
+            && self.under_way(|call| matches!(call, Waiting::Settle(_))) < MOST_SETTLING
+        {
+            let batch: Vec<Settlement> = self.settlements.drain(..self.settlements.len().min(20)).collect();
+            self.ask(Waiting::Settle(batch.clone()), Request::Settle(batch));
+            chance.pass(Point::Settling)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, chance: &mut Chance, now: Now) -> Result<Option<Mono>, Died> {
+        loop {
+            match self.core.start(now) {
+                Start::Go(launch) => {
+                    chance.pass(Point::Permitted)?;
+                    let Launch { admission, permit, delivery, number, probe, admitted_at: _ } = launch;
+                    self.next_call += 1;
+                    self.flights.insert(self.next_call, Flight { admission, delivery, number, probe });
+                    self.deeds.push(Deed::Write(self.next_call, permit.at()));
+                    chance.pass(Point::Written)?;
+                }
+                Start::Stopped(ready, number, cause) => {
+                    let probe = ready.probe;
+                    self.unsent(&ready.admission, cause, now);
+                    self.core.stopped(number, probe, now.mono);
+                }
+                Start::WaitUntil(at) => {
+                    assert!(at > now.mono, "a start that waits for the past spins");
+                    return Ok(Some(at));
+                }
+                Start::Idle => return Ok(None),
+            }
+        }
+    }
+
+    fn unsent(&mut self, admission: &Admission, cause: NotSentCause, now: Now) {
+        let fate = Fate::Retry { due: now.wall, reason: cause.reason(), code: None, charged: false };
+        let (key, attempt) = (admission.key(), admission.attempt());
+        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None }, now);
+    }
+
+    fn settle(&mut self, settlement: Settlement, now: Now) {
+        if let Fate::Retry { due, .. } = &settlement.fate {
+            self.intake.expect(*due);
+        }
+        if let Some(order) = settlement.hold.as_ref().filter(|order| reading::covers_numbers(order.cover.scope)) {
+            self.core.stop_covered(&order.cover, now);
+        }
+        self.settlements.push_back(settlement);
+    }
+
+    fn choose(&mut self, chance: &mut Chance, now: Now) -> Result<Option<Mono>, Died> {
+        if self.under_way(|call| matches!(call, Waiting::Admit(..))) >= MOST_ASKING {
+            return Ok(None);
+        }
+        let (mut choices, mut parked) = (Vec::new(), Vec::new());
+        let wake = loop {
+            if choices.len() + parked.len() >= MOST_CHOICES {
+                break Some(now.mono + ms(1));
+            }
+            match self.core.scheduler.pick(now) {
+                Pick::Admit(choice) => {
+                    chance.pass(Point::Picked)?;
+                    *self.asking.entry(choice.number.slot()).or_default() += 1;
+                    choices.push(choice);
+                }
+                Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
+                Pick::WaitUntil(at) => {
+                    assert!(at > now.mono, "a pick that waits for the past spins");
+                    break Some(at);
+                }
+                Pick::Idle => break None,
+            }
+        };
+        if !parked.is_empty() {
+            self.put(Request::Park(parked));
+        }
+        if !choices.is_empty() {
+            let requests = choices.iter().map(|choice| self.admit_request(choice, now)).collect();
+            self.ask(Waiting::Admit(choices, now), Request::Admit(requests));
+            chance.pass(Point::Asked)?;
+        }
+        Ok(wake)
+    }
+
+    fn admit_request(&self, choice: &Choice, now: Now) -> AdmitRequest {
+        let spec = &self.core.scheduler.number(choice.number).spec;
+        AdmitRequest {
+            routed: choice.delivery.routed.clone(),
+            number: spec.id.clone(),
+            fence: self.core.fence(choice.number).expect("an able number has a lease"),
+            account: spec.account.clone(),
+            deadline: now.wall + START_WITHIN + REQUEST + SETTLE,
+            probe: choice.probe,
+        }
+    }
+
+    fn claim(&mut self, now: Now) {
+        if self.under_way(|call| matches!(call, Waiting::Claim(_))) > 0 {
+            return;
+        }
+        let wanted = self.intake.wanted(&mut self.core.scheduler, now.mono, now.wall);
+        if !wanted.rooms.is_empty() {
+            let rooms = wanted.rooms.clone();
+            self.ask(Waiting::Claim(wanted), Request::Claim(rooms));
+        }
+    }
+
+    /// A clean stop: nothing new, what is in hand goes back, what is in flight comes to its end.
+    pub(super) fn stop(&mut self, now: Now) {
+        self.stopping = true;
+        let in_hand = self.core.scheduler.drain_all();
+        self.give_back(in_hand.iter().map(|delivery| delivery.job().key).collect());
+        self.clear_pad(now);
+    }
+
+    fn clear_pad(&mut self, now: Now) {
+        for (_, ready) in self.core.clear_pad() {
+            self.unsent(&ready.admission, NotSentCause::Draining, now);
+        }
+    }
+
+    fn release_when_done(&mut self) {
+        let done = self.calls.is_empty() && self.settlements.is_empty() && self.unput.is_empty();
+        if done && self.flights.is_empty() && !self.released {
+            self.ask(Waiting::Release, Request::Release);
+        }
+    }
+
+    pub(super) fn read_holds(&mut self) {
+        if self.under_way(|call| matches!(call, Waiting::Holds)) < 2 {
+            self.ask(Waiting::Holds, Request::Holds);
+        }
+    }
+
+    pub(super) fn look_again(&mut self) {
+        self.intake.look_again(&mut self.core.scheduler);
+    }
+
+    fn put(&mut self, request: Request) {
+        self.ask(Waiting::Put(request.clone()), request);
+    }
+
+    fn give_back(&mut self, keys: Vec<JobKey>) {
+        if !keys.is_empty() {
+            self.put(Request::GiveBack(keys));
+        }
+    }
+
+    fn give_back_of_unable(&mut self, now: Now) {
+        let drained = self.core.scheduler.drain_unable(now.mono);
+        self.give_back(drained.iter().map(|delivery| delivery.job().key).collect());
+    }
+
+    pub(super) fn hear(&mut self, call: u64, reply: Reply, chance: &mut Chance, now: Now) -> Result<(), Died> {
+        let waiting = self.calls.remove(&call).expect("a call is answered once");
+        match (waiting, reply) {
+            (Waiting::Claim(wanted), Reply::Claimed(claimed, jobs)) => {
+                self.intake.learn(&mut self.core.scheduler, &wanted, &claimed);
+                chance.pass(Point::Claimed)?;
+                self.claimed(claimed, jobs);
+            }
+            (Waiting::Admit(choices, asked), Reply::Admitted(answers)) => {
+                self.admitted(choices, answers, asked, chance, now)?;
+            }
+            (Waiting::Settle(_), Reply::Settled(_)) => chance.pass(Point::Settled)?,
+            (Waiting::Put(_), Reply::Done) => {}
+            (Waiting::Renew(sent), Reply::Leases(held, share)) => {
+                chance.pass(Point::Renewed)?;
+                leases::apply(&mut self.core, &held, LEASES, sent, now.mono);
+                self.give_up_beyond(share, held.len(), now);
+                self.give_back_of_unable(now);
+            }
+            (Waiting::Release, Reply::Done) => self.released = true,
+            (Waiting::Holds, Reply::Holds(holds)) => {
+                self.core.scheduler.set_holds(HoldSet::new(holds), now);
+                self.give_back_of_unable(now);
+            }
+            (waiting, Reply::Failed) => self.failed(waiting, now),
+            (waiting, reply) => panic!("{reply:?} is no answer to {waiting:?}"),
+        }
+        if self.stopping {
+            self.clear_pad(now);
+        }
+        Ok(())
+    }
+
+    fn claimed(&mut self, claimed: Claimed, jobs: Vec<Routed>) {
+        let mut homeless = Vec::new();
+        for (row, routed) in claimed.rows.into_iter().zip(jobs) {
+            let delivery = Delivery { routed, due_at: row.due_at, bytes: 100 };
+            if self.stopping {
+                homeless.push(row.key);
+            } else {
+                self.core.scheduler.push(delivery).expect("every lane is known");
+            }
+        }
+        self.give_back(homeless);
+    }
+
+    fn admitted(
+        &mut self,
+        choices: Vec<Choice>,
+        answers: Vec<Admitted>,
+        asked: Now,
+        chance: &mut Chance,
+        now: Now,
+    ) -> Result<(), Died> {
+        let mut lost = Vec::new();
+        for (choice, answer) in choices.into_iter().zip(answers) {
+            *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
+            let Choice { delivery, number, probe } = choice;
+            if let Admitted::Go(admission) = answer {
+                let start_by = asked.mono + START_WITHIN;
+                let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
+                self.core.admitted(number, ready, now.mono);
+                chance.pass(Point::Admitted)?;
+                continue;
+            }
+            self.core.not_admitted(number, &delivery, probe, now.mono);
+            if answer == Admitted::LeaseLost {
+                self.core.set_tenure(number, None, now.mono);
+                lost.push(delivery.job().key);
+            }
+        }
+        self.give_back(lost);
+        Ok(())
+    }
+
+    /// Hands over what is more than its share: first it stops sending, then it gives the lease up.
+    fn give_up_beyond(&mut self, share: usize, held: usize, now: Now) {
+        if held <= share {
+            return;
+        }
+        let leased = self.core.scheduler.indices().filter(|number| self.core.fence(*number).is_some());
+        let Some(number) = leased.last() else { return };
+        self.core.set_tenure(number, None, now.mono);
+        self.give_up.push(number.slot());
+    }
+
+    fn failed(&mut self, waiting: Waiting, now: Now) {
+        match waiting {
+            Waiting::Claim(_) => self.look_again(),
+            Waiting::Admit(choices, _) => {
+                let mut back = Vec::new();
+                for choice in choices.into_iter().rev() {
+                    *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
+                    self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
+                    if self.stopping {
+                        back.push(choice.delivery.job().key);
+                    } else {
+                        self.core.scheduler.push_front(choice.delivery).expect("every lane is known");
+                    }
+                }
+                self.give_back(back);
+            }
+            Waiting::Settle(batch) => {
+                for settlement in batch.into_iter().rev() {
+                    self.settlements.push_front(settlement);
+                }
+            }
+            // Forgotten, these rows would stay in this worker's name for as long as it lives.
+            Waiting::Put(request) => self.unput.push(request),
+            Waiting::Release | Waiting::Holds => {}
+            Waiting::Renew(_) => self.renew_at = now.mono + LEDGER_PAUSE,
+        }
+        self.away_until = Some(now.mono + LEDGER_PAUSE);
+    }
+
+    /// Meta answered, or the request came to its end without.
+    pub(super) fn answered(
+        &mut self,
+        flight: u64,
+        outcome: Outcome,
+        chance: &mut Chance,
+        now: Now,
+    ) -> Result<(), Died> {
+        let Flight { admission, delivery, number, probe } = self.flights.remove(&flight).expect("answered once");
+        chance.pass(Point::Answered)?;
+        let account = &self.core.scheduler.number(number).spec.account;
+        let reading = reading::read(&outcome, &admission, delivery.job(), account, &mut chance.rng, now);
+        self.core.finished(number, probe, reading.fault, now.mono);
+        if reading.throttled {
+            self.core.throttled(number, now.mono);
+        }
+        let lift = probe.filter(|_| matches!(outcome, Outcome::Accepted { .. }));
+        let (key, attempt) = (admission.key(), admission.attempt());
+        let reading::Reading { fate, hold, .. } = reading;
+        self.settle(Settlement { key, attempt, at: now.wall, fate, hold, lift }, now);
+        Ok(())
+    }
+
+    /// Jobs that this worker has in memory, wherever they are.
+    pub(super) fn in_hand(&self) -> usize {
+        self.core.scheduler.in_hand
+    }
+}
