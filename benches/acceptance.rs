@@ -160,14 +160,14 @@ fn line(id: &str, n: usize, priority: &str, from: &str) -> String {
 /// 20,000 jobs by `send --file`, accepted exactly once, in 64 MiB; also with many others standing.
 async fn throughput(standing: usize) -> bool {
     let numbers: Vec<(String, u32)> =
-        (0..20).map(|n| (format!("{}", 1001 + n), 1_000)).chain([("2001".into(), 1)]).collect();
-    let stand = Stand::new(&numbers, &[("slow".into(), vec!["2001".into()])]);
+        (0..20).map(|n| (format!("{}", 1001 + n), 1_000)).chain([("5001".into(), 1)]).collect();
+    let stand = Stand::new(&numbers, &[("slow".into(), vec!["5001".into()])]);
     assert!(stand.send_file((0..standing).map(|n| line(&format!("slow-{n}"), n, "bulk", "slow"))), "all is taken");
     let worker = stand.run();
     let taken = stand.send_file((0..20_000).map(|n| line(&format!("fast-{n}"), n, "normal", "default")));
     let oracle = stand.sim.oracle();
     let fast =
-        || oracle.stats().numbers.iter().filter(|(id, _)| id.as_ref() != "2001").map(|(_, n)| n.accepted).sum::<u64>();
+        || oracle.stats().numbers.iter().filter(|(id, _)| id.as_ref() != "5001").map(|(_, n)| n.accepted).sum::<u64>();
     let mut waited = 0;
     while fast() < 20_000 && waited < 600 {
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -129,7 +129,7 @@ impl Bench {
             let wakes = match self.core.scheduler.pick(self.now) {
                 Pick::Admit(choice) => {
                     let admission = self.admissions.pop().expect("enough for every pad");
-                    let (start_by, admitted_at) = (self.now.mono + Duration::from_secs(60), self.now.mono);
+                    let (start_by, admitted_at) = (self.now.mono + Duration::from_secs(1_000_000), self.now.mono);
                     let (delivery, probe) = (choice.delivery, choice.probe);
                     let ready = Ready { admission, delivery, probe, start_by, admitted_at };
                     self.core.admitted(choice.number, ready, self.now.mono);

@@ -243,15 +243,18 @@ impl Number {
     }
 
     /// The highest priority among the admitted, the first admitted of it; who is overtaken stays. Urgent jobs have a
-    /// place of their own, so without end to them nobody else would ever go: after the others' turn is due, one does.
+    /// place of their own, so without end to them nobody else would ever go: when the others' turn is due, the one
+    /// that was admitted first does, of whatever priority; their lanes have had their say before.
     /// `others` are the weights of all other priorities that have work for this number.
     pub(super) fn pop_ready(&mut self, others: u64) -> Option<Ready> {
-        let first = usize::from(self.overtaken >= turn(others) && self.has_others_ready());
-        self.ready[first..].iter_mut().find_map(VecDeque::pop_front)
-    }
-
-    fn has_others_ready(&self) -> bool {
-        self.ready[1..].iter().any(|line| !line.is_empty())
+        if self.overtaken >= turn(others) {
+            let lines = self.ready[1..].iter_mut().filter(|line| !line.is_empty());
+            let longest = lines.min_by_key(|line| line.front().map(|ready| ready.admitted_at));
+            if let Some(line) = longest {
+                return line.pop_front();
+            }
+        }
+        self.ready.iter_mut().find_map(VecDeque::pop_front)
     }
 
     /// Whether a job of this priority is admitted and waits.

@@ -16,6 +16,9 @@ use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::making::{Draft, MARGIN, at, ms, number_id, pool_name, seq_of, spec, tenure};
 
+/// What was admitted may be overtaken for so long; then it goes back.
+const START_WITHIN: Duration = Duration::from_secs(10);
+
 /// One send that started.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sent {
@@ -44,6 +47,8 @@ pub(super) struct Drive {
     /// What the answer to the n-th send of a number says of it.
     pub fault: fn(usize, u64) -> Option<bool>,
     pub next_seq: u64,
+    /// How many were overtaken for too long.
+    pub stopped: usize,
     time: Duration,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
@@ -66,6 +71,7 @@ impl Drive {
             commit: ms(5),
             fault: |_, _| Some(false),
             next_seq: 0,
+            stopped: 0,
             time: ms(0),
             events: BTreeMap::new(),
             next_event: 0,
@@ -141,7 +147,7 @@ impl Drive {
         for Choice { delivery, number, probe } in choices {
             let key = delivery.job().key;
             let admission = Admission::for_test(key, number_id(number.slot()), 1, 0, Timestamp::MAX);
-            let start_by = now.mono + Duration::from_secs(3_600);
+            let start_by = now.mono + START_WITHIN;
             let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
             self.core.admitted(number, ready, now.mono);
         }
@@ -160,7 +166,11 @@ impl Drive {
                     let fault = (self.fault)(number, self.sent[number]);
                     self.schedule(self.time + ms(60), Event::Answered(launch.number, fault));
                 }
-                Start::Stopped(_, _, cause) => panic!("nothing here stops a send: {cause}"),
+                Start::Stopped(ready, number, _) => {
+                    self.core.stopped(number, ready.probe, now.mono);
+                    self.core.scheduler.push_front(ready.delivery).expect("the lane is served");
+                    self.stopped += 1;
+                }
                 Start::WaitUntil(at) => break wake = wake.min(at),
                 Start::Idle => break,
             }

@@ -134,6 +134,7 @@ fn no_lane_starves_however_fast_the_urgent_ones_come() {
             drive.push_at(ms(0), Draft::of(0, *priority), per_second as usize * seconds);
         }
         drive.run(ms(seconds as u64 * 1_000));
+        assert_eq!(drive.stopped, 0, "overtaken for too long at {per_second}/s");
         let lanes = Priority::ALL.iter().zip([1, 26, 106, 421_usize]);
         for (priority, turn) in lanes {
             let (mut waited, mut longest) = (0, 0);
