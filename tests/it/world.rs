@@ -20,7 +20,7 @@ use tidegate::worker::Drained;
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything here takes, also on a busy machine: whoever waits longer has lost something.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Simulator, directory and configuration; workers come and go.
 pub struct World {
@@ -152,7 +152,16 @@ impl World {
 
     /// Waits until a job's row is as it should be.
     pub async fn row_when(&self, ledger: &Ledger, id: &str, wanted: impl Fn(&JobRow) -> bool) -> JobRow {
-        until(ledger, id, async || Some(self.row(ledger, id).await).filter(&wanted)).await
+        let last = std::cell::RefCell::new(None);
+        let look = async || {
+            let row = self.row(ledger, id).await;
+            *last.borrow_mut() = Some(row.clone());
+            Some(row).filter(&wanted)
+        };
+        match tokio::time::timeout(PATIENCE, looking(ledger, look)).await {
+            Ok(row) => row,
+            Err(_) => panic!("waited {PATIENCE:?} in vain for {:?}", last.into_inner()),
+        }
     }
 
     /// Waits until Meta has accepted so many in all.
@@ -185,16 +194,17 @@ impl Running {
 
 /// Looks whenever the ledger changed, and 20 times a second for what no signal tells, until there is something to see.
 pub async fn until<Seen>(ledger: &Ledger, what: &str, look: impl AsyncFn() -> Option<Seen>) -> Seen {
+    patient(what, looking(ledger, look)).await
+}
+
+async fn looking<Seen>(ledger: &Ledger, look: impl AsyncFn() -> Option<Seen>) -> Seen {
     let mut signals = ledger.signals();
-    let looking = async {
-        loop {
-            if let Some(seen) = look().await {
-                return seen;
-            }
-            let _news = tokio::time::timeout(Duration::from_millis(50), signals.changed()).await;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
         }
-    };
-    patient(what, looking).await
+        let _news = tokio::time::timeout(Duration::from_millis(50), signals.changed()).await;
+    }
 }
 
 /// Waits, and says what for if it was in vain.
