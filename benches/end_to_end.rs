@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench end_to_end -- [messages]`
 
+#![expect(clippy::print_stdout, reason = "a bench prints its figures")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

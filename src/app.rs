@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,8 @@ use crate::keeper::{self, Keeper};
 use crate::ledger::{Census, Ledger, UnknownWait, sqlite};
 use crate::metrics::Metrics;
 use crate::ops::{self, Heartbeat, StatusSnapshot};
-use crate::outcome::Reason;
+use crate::outcome::{Reason, words};
+use crate::telemetry::DroppedLines;
 use crate::worker::attempt::{AttemptTimes, Policy};
 use crate::worker::intake::Caps;
 use crate::worker::leases::LeaseTimes;
@@ -33,9 +35,23 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(15);
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.
 const CHANGES: usize = 64;
 
+words! {
+    /// A part that a process may play.
+    Role {
+        /// Claims, sends and settles.
+        Sender = "sender",
+        /// Ends what is over: deadlines, policies, expiry, retention.
+        Keeper = "keeper",
+    }
+}
+
 /// How this run differs from what the configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
+    /// The parts to play; none named: all.
+    pub roles: Vec<Role>,
+    /// Counts log lines that nobody took.
+    pub dropped_logs: Option<DroppedLines>,
     /// Starts with a hold over everything.
     pub held: bool,
     /// Serves no `ops.listen`: for a worker inside a command.
@@ -59,7 +75,9 @@ pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledg
 
 /// Runs a worker and its keeper until `stop`, then drains.
 pub async fn run(config: &Config, options: RunOptions, stop: CancellationToken) -> Result<Drained> {
-    config.check_sending()?;
+    if options.plays(Role::Sender) {
+        config.check_sending()?;
+    }
     anyhow::ensure!(config.queue.broker.is_none(), "queue.url: this build has no broker support: leave it unset");
     let ledger = open_ledger(config, sqlite::Access::Worker).await?;
     run_on(config, options, ledger, stop).await
@@ -72,37 +90,81 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         ledger.place(hold_everything(), now.wall).await?;
     }
     let _secrets = config.watch_secrets();
-    let reads = fleet::reads(config)?;
-    let members = fleet::discover(config, &reads).await?;
-    let metrics = Arc::new(Metrics::new());
-    let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let (census, census_seen) = watch::channel(Census::default());
     let (picture, picture_seen) = watch::channel(Arc::new(StatusSnapshot::starting(now.wall)));
-    let (changes, changes_seen) = mpsc::channel(CHANGES);
-
-    let helpers_stop = CancellationToken::new();
-    let mut helpers = JoinSet::new();
+    let metrics = Arc::new(Metrics::new());
+    let heartbeat = Arc::new(Heartbeat::new(now.mono));
+    let mut house = House { helpers: JoinSet::new(), stop: CancellationToken::new() };
     if !options.quiet {
         let server = ops::Server::bind(config.ops.listen).await?;
         tracing::info!(address = %server.address(), "status page on http://{}", server.address());
         let sources = ops::Sources { metrics: metrics.clone(), heartbeat: heartbeat.clone(), status: picture_seen };
-        helpers.spawn(server.serve(sources, helpers_stop.clone()));
+        house.helpers.spawn(server.serve(sources, house.stop.clone()));
     }
-    let kept = keeper::Config { unknown: unknown_wait(config), retention: config.retention };
-    helpers.spawn(Keeper::new(kept, ledger.clone(), metrics.clone(), census).run(helpers_stop.clone()));
-    let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
-    helpers.spawn(refresher.run(helpers_stop.clone()));
-
-    let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
-    helpers.spawn(until_stopped(opener, helpers_stop.clone()));
-    let easel = Easel::new(ledger_name(config), now.wall, census_seen, picture);
-    let telling = Telling::new(metrics, heartbeat);
-    let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
-    let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), now);
-    let drained = worker.run(stop, changes_seen).await;
-    helpers_stop.cancel();
-    while helpers.join_next().await.is_some() {}
+    if options.plays(Role::Keeper) {
+        let kept = keeper::Config { unknown: unknown_wait(config), retention: config.retention };
+        let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
+        house.helpers.spawn(keeper.run(house.stop.clone()));
+    }
+    let drained = if options.plays(Role::Sender) {
+        let easel = Easel::new(ledger_name(config), now.wall, census_seen, picture);
+        let telling = Telling::new(metrics, heartbeat, options.dropped_logs);
+        house.send(config, ledger, (telling, easel), stop).await?
+    } else {
+        house.stand_by(&heartbeat, stop).await
+    };
+    house.close().await;
     Ok(drained)
+}
+
+impl RunOptions {
+    fn plays(&self, role: Role) -> bool {
+        self.roles.is_empty() || self.roles.contains(&role)
+    }
+}
+
+/// What runs beside the worker, and stops after it.
+struct House {
+    helpers: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl House {
+    /// Puts a fleet and a worker together, and runs it.
+    async fn send(
+        &mut self,
+        config: &Config,
+        ledger: Ledger,
+        (telling, easel): (Telling, Easel),
+        stop: CancellationToken,
+    ) -> Result<Drained> {
+        let reads = fleet::reads(config)?;
+        let members = fleet::discover(config, &reads).await?;
+        let (changes, changes_seen) = mpsc::channel(CHANGES);
+        let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
+        self.helpers.spawn(refresher.run(self.stop.clone()));
+        let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
+        self.helpers.spawn(until_stopped(opener, self.stop.clone()));
+        let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
+        let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), clock::now());
+        Ok(worker.run(stop, changes_seen).await)
+    }
+
+    /// Without a worker there is no loop but this one.
+    async fn stand_by(&self, heartbeat: &Heartbeat, stop: CancellationToken) -> Drained {
+        let mut beat = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Drained::Clean,
+                _ = beat.tick() => heartbeat.beat(clock::now().mono),
+            }
+        }
+    }
+
+    async fn close(mut self) {
+        self.stop.cancel();
+        while self.helpers.join_next().await.is_some() {}
+    }
 }
 
 /// The ledger's name for people, without credentials.

@@ -26,7 +26,7 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `telemetry`, `worker`
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
@@ -41,7 +41,7 @@
 //! - `outcome` uses nothing
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
-//! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`
+//! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `telemetry`
 
 pub mod app;
 pub mod cli;

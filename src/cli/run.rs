@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::{Context, ledger_path, make_folder};
 use super::exit::Exit;
 use super::wording::{counted, say};
-use crate::app::{self, RunOptions};
+use crate::app::{self, Role, RunOptions};
 use crate::config::Config;
 use crate::telemetry;
 use crate::worker::Drained;
@@ -15,6 +15,10 @@ use crate::worker::Drained;
 /// Flags of `tidegate run`.
 #[derive(Args, Debug)]
 pub struct Run {
+    /// The parts to play: sender, keeper; all, unless named
+    #[arg(long, value_delimiter = ',', value_name = "ROLES")]
+    roles: Vec<Role>,
+
     /// Begin with a hold over everything: jobs are taken in, and nothing is sent until it is lifted
     #[arg(long)]
     held: bool,
@@ -23,13 +27,14 @@ pub struct Run {
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config_without_notices()?;
-        config.check_sending()?;
         make_folder(ledger_path(&config)?)?;
-        let _logs = telemetry::init(&config.log);
+        let logs = telemetry::init(&config.log);
         for notice in config.notices() {
             tracing::warn!("{notice}");
         }
-        let drained = until_signalled(&config, RunOptions { held: self.held, quiet: false }, CancellationToken::new());
+        let options =
+            RunOptions { roles: self.roles, dropped_logs: Some(logs.dropped()), held: self.held, quiet: false };
+        let drained = until_signalled(&config, options, CancellationToken::new());
         Ok(match drained.await? {
             Drained::Clean => Exit::Done,
             Drained::OutOfTime { left } => {

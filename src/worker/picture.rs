@@ -55,6 +55,7 @@ impl Worker {
         }
         self.easel.drawn_at = Some(now.mono);
         self.look_after_connections();
+        self.telling.metrics.ledger_backlog.set(self.settlements.len() as f64);
         self.telling.gauges(&self.core.scheduler, now);
         for number in self.core.scheduler.indices() {
             self.gauge(number, now);
@@ -68,6 +69,7 @@ impl Worker {
         let way = &mut self.ways[idx.slot()];
         let pool = self.core.scheduler.pool_weight(number.spec.pool, now.mono);
         way.metrics.rate_limit.set(number.pacer.effective().within(Duration::from_secs(1)));
+        way.metrics.tokens.set(number.pacer.free(now.mono) as f64);
         way.metrics.quality.only(way.rating);
         way.metrics.paused.set(paused(number, now));
         way.metrics.share.set(if number.is_able(now.mono) { number.weight() / pool } else { 0.0 });

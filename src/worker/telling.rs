@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Now, Timestamp};
+use crate::hold::Scope;
 use crate::job::{Job, Priority};
 use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
 use crate::metrics::{Answer, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
+use crate::telemetry::DroppedLines;
 
 use super::scheduler::Scheduler;
 
@@ -17,12 +19,13 @@ use super::scheduler::Scheduler;
 pub struct Telling {
     pub(super) metrics: Arc<Metrics>,
     heartbeat: Arc<Heartbeat>,
+    logs: Option<DroppedLines>,
 }
 
 impl Telling {
     /// Tells these.
-    pub fn new(metrics: Arc<Metrics>, heartbeat: Arc<Heartbeat>) -> Self {
-        Self { metrics, heartbeat }
+    pub fn new(metrics: Arc<Metrics>, heartbeat: Arc<Heartbeat>, logs: Option<DroppedLines>) -> Self {
+        Self { metrics, heartbeat, logs }
     }
 
     pub(super) fn turned(&self, now: Now) {
@@ -36,6 +39,14 @@ impl Telling {
             self.metrics.in_hand.set(*priority, scheduler.in_hand_of(*priority) as f64);
         }
         self.metrics.in_hand_bytes.set(scheduler.in_hand_bytes as f64);
+        for scope in Scope::ALL {
+            let standing = scheduler.holds.iter().filter(|hold| hold.cover.scope == *scope).count();
+            self.metrics.holds.set(*scope, standing as f64);
+        }
+        if let Some(logs) = &self.logs {
+            let told = self.metrics.log_lines_dropped.get();
+            self.metrics.log_lines_dropped.inc_by(logs.count().saturating_sub(told));
+        }
     }
 
     pub(super) fn claimed(&self, claimed: &Claimed, took: Duration, now: Timestamp) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tidegate::outcome::{Reason, State};
 use tidegate::sim::{NumberSpec, Sim, SimConfig};
 
+use crate::process::Process;
 use crate::world::{World, audit, count, text};
 
 /// Each answers nothing of use to the first two requests of a number; whether Meta accepted, and what is said of it.
@@ -137,4 +138,28 @@ async fn while_meta_cannot_be_reached_no_attempt_is_charged() {
     let rows = world.rows(&ledger).await;
     assert_eq!(count(&rows), [(State::Accepted, 5), (State::Expired, 1)].into());
     audit(&rows, &meta.oracle());
+}
+
+#[tokio::test]
+async fn a_person_decides_what_became_of_a_job_in_doubt() {
+    let mut world = World::new();
+    world.set("unknown.wait.others", "10m");
+    world.faults(&["first=3,html_200"]);
+    let ledger = world.beside().await;
+    let ids = ["sent", "resend", "leave"];
+    world.enqueue(&ledger, &ids.map(|id| text(id, "normal"))).await;
+    let worker = world.start();
+    for id in ids {
+        world.row_when(&ledger, id, |row| row.state == State::Unknown).await;
+        assert_eq!(Process::run(&world, &format!("unknown resolve {id} --{id} --yes")).0, Some(0), "{id}");
+    }
+    world.all_ended(&ledger).await;
+    worker.stop();
+    for (id, state, attempts) in
+        [("sent", State::Accepted, 1), ("resend", State::Accepted, 2), ("leave", State::Unresolved, 1)]
+    {
+        let row = world.row(&ledger, id).await;
+        assert_eq!((row.state, row.attempts), (state, attempts), "{id}");
+    }
+    assert_eq!(world.oracle().accepted(), 4);
 }

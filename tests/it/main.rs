@@ -1,6 +1,7 @@
 //! Tests of the whole: what no single room can prove about itself.
 
 mod beside;
+mod campaign;
 mod cli;
 mod crash;
 mod credential;
@@ -18,5 +19,6 @@ mod refusals;
 mod startup;
 mod suite;
 mod timing;
+mod trouble;
 mod urgency;
 mod world;

@@ -64,7 +64,27 @@ impl Process {
 
     /// `kill -TERM`.
     pub fn terminate(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        self.signal(Signal::TERM);
+    }
+
+    /// `kill -STOP`.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// `kill -CONT`.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    /// The most memory that it has had, where the system tells.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.trim().parse().ok())
     }
 
     /// Waits for its end: the exit code, and all that it said.

@@ -29,7 +29,7 @@ impl Engine {
             .name("worker".to_owned())
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let options = RunOptions { held: false, quiet: true };
+                let options = RunOptions { quiet: true, ..RunOptions::default() };
                 let drained = match runtime {
                     Ok(runtime) => runtime.block_on(app::run_on(&config, options, ledger, told)),
                     Err(cause) => Err(anyhow::Error::new(cause).context("the worker can't start its event loop")),

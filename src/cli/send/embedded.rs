@@ -35,7 +35,7 @@ pub async fn beside(
 async fn with_worker(config: &Config, work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
     let _logs = telemetry::init(&quiet(config));
     let stop = CancellationToken::new();
-    let worker = until_signalled(config, RunOptions { held: false, quiet: true }, stop.clone());
+    let worker = until_signalled(config, RunOptions { quiet: true, ..RunOptions::default() }, stop.clone());
     tokio::pin!(worker, work);
     tokio::select! {
         done = &mut work => {

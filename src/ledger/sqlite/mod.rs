@@ -239,6 +239,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_full_disk_is_said_and_survived() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ledger.db");
+        let ledger = SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened");
+        let limit =
+            |pages: u32| ledger.write(1, move |desk| Ok(desk.conn.pragma_update(None, "max_page_count", pages)?));
+        // SQLite takes a limit below what is there as what is there.
+        limit(1).await.expect("set");
+        let large = || vec![Dead { body: vec![b'x'; 100_000], ..body("") }];
+        let refused = ledger.bury(large()).await.expect_err("no room");
+        assert!(matches!(refused, LedgerError::Unreachable(_)), "{refused}");
+        assert_eq!(bodies(&ledger).await, (vec![], 0));
+        limit(1_000_000).await.expect("set");
+        ledger.bury(large()).await.expect("room again");
+        assert_eq!(bodies(&ledger).await.1, 1);
+    }
+
+    #[tokio::test]
     async fn errands_in_line_share_a_commit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ledger.db");

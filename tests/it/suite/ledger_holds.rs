@@ -100,6 +100,15 @@ pub async fn one_parked_row_comes_out_to_try_a_hold_whose_time_is_over(ledger: &
     assert_eq!(steps.claim(9, 9, at(90)).await.rows.len(), 1);
 }
 
+pub async fn a_trial_that_comes_to_nothing_is_given_to_another_row(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let hold = steps.place(rest(NUMBER, at(30)), at(0)).await;
+    park(&steps, &["a", "b"], hold.id).await;
+    assert_eq!(ids(&steps.claim(9, 9, at(30)).await), ["a"]);
+    assert!(steps.claim(9, 9, at(40)).await.rows.is_empty());
+    assert_eq!(ids(&steps.claim(9, 9, at(60)).await), ["b"]);
+}
+
 pub async fn a_hold_that_needs_no_trial_runs_out_by_itself(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     let until = HoldOrder { until: Some(at(30)), ..pause(NUMBER) };

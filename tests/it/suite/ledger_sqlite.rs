@@ -85,6 +85,7 @@ suite! {
         a_lifted_hold_can_be_placed_again_over_its_rows,
         parking_under_a_hold_that_is_gone_leaves_the_row_in_line,
         one_parked_row_comes_out_to_try_a_hold_whose_time_is_over,
+        a_trial_that_comes_to_nothing_is_given_to_another_row,
         a_hold_that_needs_no_trial_runs_out_by_itself,
         recipients_holds_are_listed_for_people_only,
         who_waits_for_signals_hears_of_rows_and_holds,
