@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use tidegate::clock::{Mono, Now, Timestamp};
+use tidegate::clock::{self, Mono, Now, Timestamp};
 use tidegate::job::{Category, Digest, From, Job, JobKey, Message, NumberId, OnUnknown, PoolName, Priority};
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger};
 use tidegate::ledger::{Account, Admission, AdmitRequest, Admitted, Fence, LaneRoom, Ledger, Route, Routed, WorkerId};
@@ -63,7 +63,7 @@ fn admissions() -> Vec<Admission> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ledger.db");
     let ledger = Ledger::Sqlite(SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("opened"));
-    let (now, number): (_, NumberId) = (tidegate::clock::now().wall, "1001".parse().expect("a number"));
+    let (now, number): (_, NumberId) = (clock::now().wall, "1001".parse().expect("a number"));
     let jobs: Vec<Routed> =
         (0..ADMISSIONS).map(|n| Routed { job: Arc::new(job(n, Priority::Normal)), route: route() }).collect();
     let room = u32::try_from(ADMISSIONS).expect("small");
@@ -201,12 +201,12 @@ fn bare(waiting: usize, messages: u32) -> f64 {
     let delivery =
         || Delivery { routed: Routed { job: Arc::clone(&shared), route: route() }, due_at: None, bytes: 500 };
     let mut queue: VecDeque<Delivery> = (0..waiting).map(|_| delivery()).collect();
-    let began = Instant::now();
+    let began = clock::now().mono;
     for _ in 0..messages {
         let next = queue.pop_front().expect("goes round");
         queue.push_back(black_box(next));
     }
-    began.elapsed().as_secs_f64() * 1e9 / f64::from(messages)
+    clock::now().mono.since(began).as_secs_f64() * 1e9 / f64::from(messages)
 }
 
 fn machine() -> String {
@@ -216,6 +216,7 @@ fn machine() -> String {
     format!("{cpus} cpus,{}", model.trim_start_matches(['\t', ' ', ':']).replace("  ", " "))
 }
 
+#[expect(clippy::print_stdout, reason = "a bench tells people")]
 fn table(mut admissions: Vec<Admission>) {
     const MESSAGES: u32 = 300_000;
     println!("\npick, admitted, start, finished, push again: ns a message, on {}", machine());
@@ -224,11 +225,11 @@ fn table(mut admissions: Vec<Admission>) {
         for _ in 0..20_000 {
             bench.message();
         }
-        let began = Instant::now();
+        let began = clock::now().mono;
         for _ in 0..MESSAGES {
             bench.message();
         }
-        let each = began.elapsed().as_secs_f64() * 1e9 / f64::from(MESSAGES);
+        let each = clock::now().mono.since(began).as_secs_f64() * 1e9 / f64::from(MESSAGES);
         let bare = bare(waiting, MESSAGES);
         println!(
             "{numbers:>5} numbers, {waiting:>9} jobs: {each:7.0}   bare queue {bare:5.1}, ratio {:.0}",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::hold::{Effect, Hold, HoldId, HoldOrder, HoldSet, Passage};
-use crate::job::{JobKey, OnUnknown, Priority};
+use crate::hold::{Effect, Hold, HoldId, HoldSet, Passage};
+use crate::job::{JobKey, Priority};
 use crate::ledger::{
     Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, Fence, LaneRoom, Lease, Route, Routed, Settled,
     Settlement,
@@ -20,9 +20,6 @@ pub(super) type Life = u64;
 
 /// How long a lease lasts here; short, so that a run sees many takeovers.
 pub(super) const TTL: Duration = Duration::from_secs(2);
-/// A job attempted so often without an outcome is poison.
-const POISON: u32 = 6;
-
 /// Where a job is: always in exactly one place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
@@ -51,28 +48,33 @@ pub(super) struct LeaseRow {
     pub expires: Timestamp,
 }
 
+/// Pool, pinned number, priority.
+type LaneName = (String, Option<String>, usize);
+/// Fresh ones after those that are due, each by time and age.
+type InLine = (bool, Timestamp, u64);
+
 #[derive(Default)]
 pub(super) struct Fold {
     pub rows: BTreeMap<u64, Row>,
     pub leases: BTreeMap<usize, LeaseRow>,
     pub holds: BTreeMap<HoldId, Hold>,
     /// Free rows by lane: fresh ones with no time.
-    free: BTreeMap<(String, Option<String>, usize), BTreeSet<(bool, Timestamp, u64)>>,
+    free: BTreeMap<LaneName, BTreeSet<InLine>>,
     /// Times at which a row may have to be looked at.
-    alarms: BTreeSet<(Timestamp, u64)>,
+    pub(super) alarms: BTreeSet<(Timestamp, u64)>,
     /// When each worker last asked for leases.
     seen: BTreeMap<Life, Timestamp>,
-    next_hold: i64,
+    pub(super) next_hold: i64,
     numbers: usize,
     ended: usize,
 }
 
-fn lane(route: &Route, priority: Priority) -> (String, Option<String>, usize) {
+fn lane(route: &Route, priority: Priority) -> LaneName {
     let pinned = route.pinned.as_ref().map(|number| number.as_str().to_owned());
     (route.pool.as_str().to_owned(), pinned, priority.index())
 }
 
-fn in_line(row: &Row, seq: u64) -> Option<(bool, Timestamp, u64)> {
+fn in_line(row: &Row, seq: u64) -> Option<InLine> {
     match row.place {
         Place::Waiting { due, hold: None, claimed: None } => {
             Some((due.is_none(), due.unwrap_or(Timestamp::from_millis(0)), seq))
@@ -87,7 +89,7 @@ impl Fold {
     }
 
     /// Every change of a row's place goes through here, so that the lines are right.
-    fn put(&mut self, seq: u64, place: Place) {
+    pub(super) fn put(&mut self, seq: u64, place: Place) {
         let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
         let line = self.free.entry(lane(&row.routed.route, row.routed.job.priority)).or_default();
         if let Some(entry) = in_line(row, seq) {
@@ -265,38 +267,6 @@ impl Fold {
         Settled::Done
     }
 
-    pub(super) fn place_hold(&mut self, order: &HoldOrder, now: Timestamp) -> HoldId {
-        if let Some(hold) = self.holds.values_mut().find(|hold| hold.cover == order.cover) {
-            hold.until = hold.until.zip(order.until).map(|(before, until)| before.max(until));
-            (hold.probe, hold.step) = (order.probe, hold.step + 1);
-            return hold.id;
-        }
-        self.next_hold += 1;
-        let HoldOrder { cover, effect, reason, who, until, probe } = order.clone();
-        let id = HoldId(self.next_hold);
-        self.holds.insert(id, Hold { id, cover, effect, reason, who, since: now, until, probe, step: 1 });
-        id
-    }
-
-    pub(super) fn lift(&mut self, hold: HoldId) {
-        self.holds.remove(&hold);
-        let parked: Vec<u64> = self.parked(hold).collect();
-        for seq in parked {
-            self.release(seq);
-        }
-    }
-
-    fn parked(&self, hold: HoldId) -> impl Iterator<Item = u64> + '_ {
-        let under = move |row: &Row| matches!(row.place, Place::Waiting { hold: Some(h), .. } if h == hold);
-        self.rows.iter().filter(move |(_, row)| under(row)).map(|(seq, _)| *seq)
-    }
-
-    fn release(&mut self, seq: u64) {
-        if let Place::Waiting { due, .. } = self.rows[&seq].place {
-            self.put(seq, Place::Waiting { due, hold: None, claimed: None });
-        }
-    }
-
     /// Renews what is this worker's, takes its share of what is free, gives up what it names.
     pub(super) fn take_leases(&mut self, life: Life, give_up: &[usize], now: Timestamp) -> Vec<Lease> {
         for number in give_up {
@@ -344,65 +314,6 @@ impl Fold {
         self.leases.retain(|_, row| row.owner != life);
         self.seen.remove(&life);
         self.free_claims(Timestamp::MAX);
-    }
-
-    fn free_claims(&mut self, now: Timestamp) {
-        let holds_any = |life: Life| self.leases.values().any(|row| row.owner == life && (row.expires > now));
-        let lapsed = |row: &Row| matches!(row.place, Place::Waiting { claimed: Some(life), .. } if !holds_any(life));
-        let lapsed: Vec<u64> = self.rows.iter().filter(|(_, row)| lapsed(row)).map(|(seq, _)| *seq).collect();
-        for seq in lapsed {
-            self.release(seq);
-        }
-    }
-
-    /// A pass of the keeper: deadlines, expiry, claims of the dead, holds that ran out.
-    pub(super) fn sweep(&mut self, now: Timestamp) {
-        self.free_claims(now);
-        let ended: Vec<HoldId> =
-            self.holds.values().filter(|h| !h.probe && h.until.is_some_and(|at| at <= now)).map(|h| h.id).collect();
-        for hold in ended {
-            self.lift(hold);
-        }
-        let tried: Vec<HoldId> =
-            self.holds.values().filter(|h| h.probe && h.until.is_some_and(|at| at <= now)).map(|h| h.id).collect();
-        for hold in tried {
-            // One row at a time may try it.
-            if let Some(seq) = { self.parked(hold).next() } {
-                self.release(seq);
-            }
-        }
-        while let Some((at, seq)) = self.alarms.first().copied()
-            && at <= now
-        {
-            self.alarms.remove(&(at, seq));
-            self.look_at(seq, now);
-        }
-    }
-
-    fn look_at(&mut self, seq: u64, now: Timestamp) {
-        let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
-        let expired = row.routed.job.expires_at <= now;
-        match row.place {
-            Place::Waiting { .. } if expired => self.put(seq, Place::Ended(State::Expired)),
-            Place::Sending { deadline, .. } if deadline <= now => {
-                row.unknowns += 1;
-                self.put(seq, Place::Unknown { until: now + Duration::from_millis(1_000) });
-            }
-            Place::Unknown { until } if until <= now => {
-                let place = match row.routed.job.on_unknown {
-                    OnUnknown::Resend if row.unknowns >= POISON => Place::Ended(State::Failed),
-                    OnUnknown::Resend if expired => Place::Ended(State::Unresolved),
-                    OnUnknown::Resend => {
-                        row.resends += 1;
-                        Place::Waiting { due: Some(now), hold: None, claimed: None }
-                    }
-                    // No webhooks here: as `leave`.
-                    OnUnknown::ResendIfSilent | OnUnknown::Leave => Place::Ended(State::Unresolved),
-                };
-                self.put(seq, place);
-            }
-            Place::Waiting { .. } | Place::Sending { .. } | Place::Unknown { .. } | Place::Ended(_) => {}
-        }
     }
 }
 

@@ -99,7 +99,7 @@ impl Draft {
             priority: self.priority,
             to: "+447700900123".parse().expect("a phone number"),
             message: Message { kind: "template".to_owned(), template: Some(template), json },
-            category: if self.template % 2 == 0 { Category::Utility } else { Category::Marketing },
+            category: if self.template.is_multiple_of(2) { Category::Utility } else { Category::Marketing },
             campaign: None,
             not_before: None,
             expires_at: self.expires_at,

@@ -3,13 +3,17 @@
 //! One process, no I/O, no runtime. Everything that is left to chance comes from one seeded generator, so a failing
 //! seed replays.
 
+mod answering;
 mod chance;
 mod drive;
 mod fold;
+mod hearing;
 mod judge;
+mod keeping;
 mod lookout;
 mod making;
 mod meta;
+mod people;
 mod plan;
 mod reading;
 mod shares;

@@ -36,14 +36,14 @@ pub(super) const fn covers_numbers(scope: Scope) -> bool {
     }
 }
 
-pub(super) fn read(
-    outcome: &Outcome,
-    admission: &Admission,
-    job: &Job,
-    account: &Account,
-    rng: &mut SmallRng,
-    now: Now,
-) -> Reading {
+/// What was tried.
+pub(super) struct Tried<'a> {
+    pub admission: &'a Admission,
+    pub job: &'a Job,
+    pub account: &'a Account,
+}
+
+pub(super) fn read(outcome: &Outcome, tried: &Tried<'_>, rng: &mut SmallRng, now: Now) -> Reading {
     let plain = |fate, fault| Reading { fate, hold: None, fault, throttled: false };
     let again = |reason, charged, rng: &mut SmallRng| {
         let due = now.wall + ms(rng.random_range(0..800));
@@ -56,18 +56,12 @@ pub(super) fn read(
         }
         Outcome::NotSent(cause) => plain(again(cause.reason(), false, rng), None),
         Outcome::Unknown(cause) => plain(Fate::Unknown { cause: *cause, until: now.wall + ms(1_000) }, Some(true)),
-        Outcome::Refused(refusal) => refused(refusal, admission, job, account, rng, now),
+        Outcome::Refused(refusal) => refused(refusal, tried, rng, now),
     }
 }
 
-fn refused(
-    refusal: &Refusal,
-    admission: &Admission,
-    job: &Job,
-    account: &Account,
-    rng: &mut SmallRng,
-    now: Now,
-) -> Reading {
+fn refused(refusal: &Refusal, tried: &Tried<'_>, rng: &mut SmallRng, now: Now) -> Reading {
+    let Tried { admission, job, account } = tried;
     let code = refusal.code.expect("this Meta always names its code");
     let retry =
         |wait_ms: u64, reason, charged| Fate::Retry { due: now.wall + ms(wait_ms), reason, code: Some(code), charged };

@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Hold, HoldId, HoldSet};
+use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, LaneRoom, Lease, Routed, Settled, Settlement};
-use crate::outcome::{NotSentCause, Outcome};
+use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, LaneRoom, Lease, Routed, Settlement};
+use crate::outcome::NotSentCause;
 use crate::worker::index::NumberIdx;
 use crate::worker::intake::{Caps, Intake, Wanted};
 use crate::worker::lane::Delivery;
 use crate::worker::launch::{Core, Launch, Start};
-use crate::worker::leases::{self, LeaseTimes};
-use crate::worker::number::Ready;
+use crate::worker::leases::LeaseTimes;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::chance::{Chance, Died, Point};
@@ -26,11 +25,11 @@ use super::reading;
 pub(super) const LEASES: LeaseTimes =
     LeaseTimes { ttl: TTL, renew: Duration::from_millis(500), margin: Duration::from_millis(500) };
 /// How long an admitted job may be overtaken.
-const START_WITHIN: Duration = Duration::from_millis(2_000);
+pub(super) const START_WITHIN: Duration = Duration::from_millis(2_000);
 /// A request's own deadline.
 pub(super) const REQUEST: Duration = Duration::from_millis(1_500);
 const SETTLE: Duration = Duration::from_millis(1_000);
-const LEDGER_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 const MOST_ASKING: usize = 2;
 const MOST_SETTLING: usize = 4;
 const MOST_CHOICES: usize = 64;
@@ -53,7 +52,7 @@ pub(super) enum Request {
 pub(super) enum Reply {
     Claimed(Claimed, Vec<Routed>),
     Admitted(Vec<Admitted>),
-    Settled(Vec<Settled>),
+    Settled,
     Done,
     Leases(Vec<Lease>, usize),
     Holds(Vec<Hold>),
@@ -62,7 +61,7 @@ pub(super) enum Reply {
 
 /// What the worker remembers of a call without an answer.
 #[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     Claim(Wanted),
     Admit(Vec<Choice>, Now),
     Settle(Vec<Settlement>),
@@ -98,15 +97,15 @@ pub(super) struct Shell {
     pub released: bool,
     /// The keys asked about and not answered, by number: for the judge.
     pub asking: BTreeMap<usize, usize>,
-    intake: Intake,
-    settlements: VecDeque<Settlement>,
+    pub(super) intake: Intake,
+    pub(super) settlements: VecDeque<Settlement>,
     /// What failed and must be put back all the same.
-    unput: Vec<Request>,
-    calls: BTreeMap<u64, Waiting>,
+    pub(super) unput: Vec<Request>,
+    pub(super) calls: BTreeMap<u64, Waiting>,
     next_call: u64,
-    away_until: Option<Mono>,
-    renew_at: Mono,
-    give_up: Vec<usize>,
+    pub(super) away_until: Option<Mono>,
+    pub(super) renew_at: Mono,
+    pub(super) give_up: Vec<usize>,
 }
 
 impl Shell {
@@ -219,7 +218,7 @@ impl Shell {
         self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None }, now);
     }
 
-    fn settle(&mut self, settlement: Settlement, now: Now) {
+    pub(super) fn settle(&mut self, settlement: Settlement, now: Now) {
         if let Fate::Retry { due, .. } = &settlement.fate {
             self.intake.expect(*due);
         }
@@ -294,7 +293,7 @@ impl Shell {
         self.clear_pad(now);
     }
 
-    fn clear_pad(&mut self, now: Now) {
+    pub(super) fn clear_pad(&mut self, now: Now) {
         for (_, ready) in self.core.clear_pad() {
             self.unsent(&ready.admission, NotSentCause::Draining, now);
         }
@@ -321,153 +320,15 @@ impl Shell {
         self.ask(Waiting::Put(request.clone()), request);
     }
 
-    fn give_back(&mut self, keys: Vec<JobKey>) {
+    pub(super) fn give_back(&mut self, keys: Vec<JobKey>) {
         if !keys.is_empty() {
             self.put(Request::GiveBack(keys));
         }
     }
 
-    fn give_back_of_unable(&mut self, now: Now) {
+    pub(super) fn give_back_of_unable(&mut self, now: Now) {
         let drained = self.core.scheduler.drain_unable(now.mono);
         self.give_back(drained.iter().map(|delivery| delivery.job().key).collect());
-    }
-
-    pub(super) fn hear(&mut self, call: u64, reply: Reply, chance: &mut Chance, now: Now) -> Result<(), Died> {
-        let waiting = self.calls.remove(&call).expect("a call is answered once");
-        match (waiting, reply) {
-            (Waiting::Claim(wanted), Reply::Claimed(claimed, jobs)) => {
-                self.intake.learn(&mut self.core.scheduler, &wanted, &claimed);
-                chance.pass(Point::Claimed)?;
-                self.claimed(claimed, jobs);
-            }
-            (Waiting::Admit(choices, asked), Reply::Admitted(answers)) => {
-                self.admitted(choices, answers, asked, chance, now)?;
-            }
-            (Waiting::Settle(_), Reply::Settled(_)) => chance.pass(Point::Settled)?,
-            (Waiting::Put(_), Reply::Done) => {}
-            (Waiting::Renew(sent), Reply::Leases(held, share)) => {
-                chance.pass(Point::Renewed)?;
-                leases::apply(&mut self.core, &held, LEASES, sent, now.mono);
-                self.give_up_beyond(share, held.len(), now);
-                self.give_back_of_unable(now);
-            }
-            (Waiting::Release, Reply::Done) => self.released = true,
-            (Waiting::Holds, Reply::Holds(holds)) => {
-                self.core.scheduler.set_holds(HoldSet::new(holds), now);
-                self.give_back_of_unable(now);
-            }
-            (waiting, Reply::Failed) => self.failed(waiting, now),
-            (waiting, reply) => panic!("{reply:?} is no answer to {waiting:?}"),
-        }
-        if self.stopping {
-            self.clear_pad(now);
-        }
-        Ok(())
-    }
-
-    fn claimed(&mut self, claimed: Claimed, jobs: Vec<Routed>) {
-        let mut homeless = Vec::new();
-        for (row, routed) in claimed.rows.into_iter().zip(jobs) {
-            let delivery = Delivery { routed, due_at: row.due_at, bytes: 100 };
-            if self.stopping {
-                homeless.push(row.key);
-            } else {
-                self.core.scheduler.push(delivery).expect("every lane is known");
-            }
-        }
-        self.give_back(homeless);
-    }
-
-    fn admitted(
-        &mut self,
-        choices: Vec<Choice>,
-        answers: Vec<Admitted>,
-        asked: Now,
-        chance: &mut Chance,
-        now: Now,
-    ) -> Result<(), Died> {
-        let mut lost = Vec::new();
-        for (choice, answer) in choices.into_iter().zip(answers) {
-            *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
-            let Choice { delivery, number, probe } = choice;
-            if let Admitted::Go(admission) = answer {
-                let start_by = asked.mono + START_WITHIN;
-                let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
-                self.core.admitted(number, ready, now.mono);
-                chance.pass(Point::Admitted)?;
-                continue;
-            }
-            self.core.not_admitted(number, &delivery, probe, now.mono);
-            if answer == Admitted::LeaseLost {
-                self.core.set_tenure(number, None, now.mono);
-                lost.push(delivery.job().key);
-            }
-        }
-        self.give_back(lost);
-        Ok(())
-    }
-
-    /// Hands over what is more than its share: first it stops sending, then it gives the lease up.
-    fn give_up_beyond(&mut self, share: usize, held: usize, now: Now) {
-        if held <= share {
-            return;
-        }
-        let leased = self.core.scheduler.indices().filter(|number| self.core.fence(*number).is_some());
-        let Some(number) = leased.last() else { return };
-        self.core.set_tenure(number, None, now.mono);
-        self.give_up.push(number.slot());
-    }
-
-    fn failed(&mut self, waiting: Waiting, now: Now) {
-        match waiting {
-            Waiting::Claim(_) => self.look_again(),
-            Waiting::Admit(choices, _) => {
-                let mut back = Vec::new();
-                for choice in choices.into_iter().rev() {
-                    *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
-                    self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
-                    if self.stopping {
-                        back.push(choice.delivery.job().key);
-                    } else {
-                        self.core.scheduler.push_front(choice.delivery).expect("every lane is known");
-                    }
-                }
-                self.give_back(back);
-            }
-            Waiting::Settle(batch) => {
-                for settlement in batch.into_iter().rev() {
-                    self.settlements.push_front(settlement);
-                }
-            }
-            // Forgotten, these rows would stay in this worker's name for as long as it lives.
-            Waiting::Put(request) => self.unput.push(request),
-            Waiting::Release | Waiting::Holds => {}
-            Waiting::Renew(_) => self.renew_at = now.mono + LEDGER_PAUSE,
-        }
-        self.away_until = Some(now.mono + LEDGER_PAUSE);
-    }
-
-    /// Meta answered, or the request came to its end without.
-    pub(super) fn answered(
-        &mut self,
-        flight: u64,
-        outcome: Outcome,
-        chance: &mut Chance,
-        now: Now,
-    ) -> Result<(), Died> {
-        let Flight { admission, delivery, number, probe } = self.flights.remove(&flight).expect("answered once");
-        chance.pass(Point::Answered)?;
-        let account = &self.core.scheduler.number(number).spec.account;
-        let reading = reading::read(&outcome, &admission, delivery.job(), account, &mut chance.rng, now);
-        self.core.finished(number, probe, reading.fault, now.mono);
-        if reading.throttled {
-            self.core.throttled(number, now.mono);
-        }
-        let lift = probe.filter(|_| matches!(outcome, Outcome::Accepted { .. }));
-        let (key, attempt) = (admission.key(), admission.attempt());
-        let reading::Reading { fate, hold, .. } = reading;
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold, lift }, now);
-        Ok(())
     }
 
     /// Jobs that this worker has in memory, wherever they are.

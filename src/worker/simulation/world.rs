@@ -1,15 +1,10 @@
 //! Everything together on virtual time: workers, ledger, Meta, people; events in order of time, one at a time.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::job::Category;
-use crate::outcome::{NotSentCause, Outcome, Reason, UnknownCause};
-use crate::worker::index::NumberIdx;
-use crate::worker::pacer::Limit;
+use crate::outcome::{NotSentCause, Outcome, UnknownCause};
 
 use super::chance::{Chance, Died};
 use super::fold::{Fold, Life};
@@ -26,7 +21,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 const TRACE: usize = 400;
 
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     Publish(u64),
     Stroke(Stroke),
     Sweep,
@@ -38,7 +33,7 @@ enum Event {
 }
 
 #[derive(Debug)]
-enum Word {
+pub(super) enum Word {
     Turn(u64),
     Told { holds: bool },
     Reply(u64, Reply),
@@ -48,9 +43,9 @@ enum Word {
 
 /// A place where a worker runs, again and again.
 #[derive(Default)]
-struct Slot {
-    shell: Option<Shell>,
-    frozen_until: Duration,
+pub(super) struct Slot {
+    pub shell: Option<Shell>,
+    pub frozen_until: Duration,
     /// Only the latest alarm counts.
     alarm: u64,
     told: bool,
@@ -65,7 +60,7 @@ pub(super) struct World {
     pub meta: Meta,
     pub chance: Chance,
     pub deaths: u32,
-    slots: Vec<Slot>,
+    pub slots: Vec<Slot>,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
     next_life: Life,
@@ -135,16 +130,16 @@ impl World {
         self.trace.push_back(format!("{:>10.6} {short}", self.now.as_secs_f64()));
     }
 
-    fn schedule(&mut self, when: Duration, event: Event) {
+    pub(super) fn schedule(&mut self, when: Duration, event: Event) {
         self.next_event += 1;
         self.events.insert((when, self.next_event), event);
     }
 
-    fn clock(&self) -> Now {
+    pub(super) fn clock(&self) -> Now {
         at(self.now)
     }
 
-    fn is_calm(&self) -> bool {
+    pub(super) fn is_calm(&self) -> bool {
         self.now >= self.plan.calm_from
     }
 
@@ -307,108 +302,14 @@ impl World {
         self.schedule(self.now + jitter, Event::Arrive(slot, life, flight, arrival));
     }
 
-    fn commit(&mut self, slot: usize, life: Life, call: u64, request: Request) {
-        let away = self.plan.outages.iter().any(|(from, until)| (*from..*until).contains(&self.now));
-        // Claims and releases have no effect that a lost answer could hide: the real ones come from memory.
-        let hidden = matches!(request, Request::Admit(_) | Request::Settle(_) | Request::Renew(_));
-        let fails = away || (!self.is_calm() && self.chance.one_in(self.plan.call_fails));
-        let lost = hidden && !self.is_calm() && self.chance.one_in(self.plan.reply_lost);
-        let reply = if fails { Reply::Failed } else { self.answer(life, request) };
-        let reply = if lost { Reply::Failed } else { reply };
-        let takes = self.chance.between(Duration::from_micros(50), self.plan.ledger_within / 4);
-        self.schedule(self.now + takes, Event::To(slot, life, Word::Reply(call, reply)));
-    }
-
-    fn answer(&mut self, life: Life, request: Request) -> Reply {
-        let wall = self.clock().wall;
-        match request {
-            Request::Claim(rooms) => {
-                let (claimed, jobs) = self.fold.claim(life, &rooms, wall);
-                Reply::Claimed(claimed, jobs)
-            }
-            Request::Admit(requests) => {
-                Reply::Admitted(requests.iter().map(|request| self.fold.admit(life, request, wall)).collect())
-            }
-            Request::Settle(settlements) => {
-                let settled = settlements.iter().map(|settlement| self.fold.settle(settlement, wall)).collect();
-                self.tell_all(settlements.iter().any(|one| one.hold.is_some() || one.lift.is_some()));
-                Reply::Settled(settled)
-            }
-            Request::Park(parked) => {
-                self.fold.park(life, &parked);
-                Reply::Done
-            }
-            Request::GiveBack(keys) => {
-                self.fold.give_back(life, &keys);
-                self.tell_all(false);
-                Reply::Done
-            }
-            Request::Renew(give_up) => {
-                let leases = self.fold.take_leases(life, &give_up, wall);
-                Reply::Leases(leases, self.fold.share(wall))
-            }
-            Request::Release => {
-                self.fold.release_leases(life);
-                self.tell_all(false);
-                Reply::Done
-            }
-            Request::Holds => Reply::Holds(self.fold.holds.values().cloned().collect()),
-        }
-    }
-
     /// Every worker hears that rows or holds may have changed.
-    fn tell_all(&mut self, holds: bool) {
+    pub(super) fn tell_all(&mut self, holds: bool) {
         for slot in 0..self.slots.len() {
             let Some(life) = self.slots[slot].shell.as_ref().map(|shell| shell.life) else { continue };
             if holds || !std::mem::replace(&mut self.slots[slot].told, true) {
                 let takes = self.chance.between(ms(0), ms(4));
                 self.schedule(self.now + takes, Event::To(slot, life, Word::Told { holds }));
             }
-        }
-    }
-
-    fn strike(&mut self, stroke: Stroke) {
-        let wall = self.clock().wall;
-        let order = |cover| HoldOrder {
-            cover,
-            effect: Effect::Wait,
-            reason: Reason::Operator,
-            who: "cli:anna".to_owned(),
-            until: None,
-            probe: false,
-        };
-        match stroke {
-            Stroke::HoldEverything => {
-                self.fold.place_hold(&order(Cover::of(Scope::Everything, "")), wall);
-            }
-            Stroke::HoldMarketing(waba) => {
-                let cover = Cover::of(Scope::Waba, format!("waba{waba}")).category(Category::Marketing);
-                self.fold.place_hold(&order(cover), wall);
-            }
-            Stroke::LiftHolds => {
-                let placed: Vec<_> =
-                    self.fold.holds.values().filter(|hold| hold.who == "cli:anna").map(|hold| hold.id).collect();
-                placed.into_iter().for_each(|hold| self.fold.lift(hold));
-            }
-            Stroke::StopWorker(slot) => {
-                let now = self.clock();
-                if let Some(shell) = self.slots[slot].shell.as_mut() {
-                    shell.stop(now);
-                }
-            }
-            Stroke::FreezeWorker(slot, lasts) => self.slots[slot].frozen_until = self.now + lasts,
-            Stroke::Halve(number) => self.retune(number, 2),
-            Stroke::Restore(number) => self.retune(number, 1),
-        }
-        self.tell_all(true);
-    }
-
-    fn retune(&mut self, number: usize, part: u32) {
-        let count = NonZeroU32::new((self.plan.numbers[number].per_second / part).max(1)).expect("not zero");
-        let now = self.clock();
-        for shell in self.slots.iter_mut().filter_map(|slot| slot.shell.as_mut()) {
-            let idx: NumberIdx = shell.core.scheduler.indices().nth(number).expect("every worker knows every number");
-            shell.core.retune(idx, Limit::per_second(count), now.mono);
         }
     }
 }
