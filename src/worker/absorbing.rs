@@ -30,7 +30,13 @@ impl Worker {
             Event::Settled(batch, asked, answer) => self.settled(batch, asked, answer),
             Event::Renewed(sent, answer) => self.renewed(sent, answer),
             Event::Holds(answer) => self.holds_read(answer),
-            Event::PutBack(answer) => {
+            Event::PutBack(batch, answer) => {
+                if let Err(error) = answer {
+                    self.put_backs.push(batch);
+                    self.ledger_failed(&error);
+                }
+            }
+            Event::Lifted(answer) => {
                 if let Err(error) = answer {
                     self.ledger_failed(&error);
                 }

@@ -3,12 +3,11 @@
 use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
-use crate::hold::HoldId;
 use crate::job::JobKey;
 use crate::ledger::Settlement;
 
 use super::attempt;
-use super::event::Event;
+use super::event::{Event, PutBack};
 use super::leases;
 use super::scheduler::{Choice, Pick};
 use super::shell::Worker;
@@ -33,7 +32,7 @@ impl Worker {
             }
         }
         if !parked.is_empty() {
-            self.park(parked, now);
+            self.put_backs.push(PutBack::Park(parked));
         }
         if !choices.is_empty() {
             self.admit(choices, now);
@@ -53,18 +52,29 @@ impl Worker {
             .push(async move { Event::Admitted(choices, now, ledger.admit(requests, now.wall).await) }.boxed_local());
     }
 
-    fn park(&mut self, jobs: Vec<(JobKey, HoldId)>, now: Now) {
-        let ledger = self.ledger.clone();
-        self.asked.push(async move { Event::PutBack(ledger.park(jobs, now.wall).await) }.boxed_local());
-    }
-
     /// Puts jobs back where they stood: this worker has no use for them now.
     pub(super) fn give_back(&mut self, jobs: Vec<JobKey>) {
-        if jobs.is_empty() {
+        if !jobs.is_empty() {
+            self.put_backs.push(PutBack::GiveBack(jobs));
+        }
+    }
+
+    /// Carries out what was put back; what the ledger did not take is tried again when it is there.
+    pub(super) fn flush_put_backs(&mut self, now: Now) {
+        if self.ledger_away_until.is_some() {
             return;
         }
-        let (ledger, id) = (self.ledger.clone(), self.id);
-        self.asked.push(async move { Event::PutBack(ledger.give_back(id, jobs).await) }.boxed_local());
+        for batch in std::mem::take(&mut self.put_backs) {
+            let (ledger, id, kept) = (self.ledger.clone(), self.id, batch.clone());
+            let answer = async move {
+                let answer = match batch {
+                    PutBack::Park(jobs) => ledger.park(jobs, now.wall).await,
+                    PutBack::GiveBack(jobs) => ledger.give_back(id, jobs).await,
+                };
+                Event::PutBack(kept, answer)
+            };
+            self.asked.push(answer.boxed_local());
+        }
     }
 
     /// Claims rows for which there is room, one claim at a time.

@@ -37,7 +37,8 @@ impl Worker {
             let now = clock::now();
             self.ledger_away_until = self.ledger_away_until.filter(|away| *away > now.mono);
             self.flush_settlements();
-            if self.asked.is_empty() && self.settlements.is_empty() {
+            self.flush_put_backs(now);
+            if self.asked.is_empty() && self.settlements.is_empty() && self.put_backs.is_empty() {
                 break;
             }
             let left = until.since(now.mono);

@@ -3,6 +3,7 @@
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Settled, Settlement};
+use crate::job::JobKey;
 use crate::outcome::Outcome;
 
 use super::index::NumberIdx;
@@ -26,7 +27,18 @@ pub(super) enum Event {
     /// To the question which holds stand.
     Holds(Result<Vec<Hold>, LedgerError>),
     /// To a batch that was parked or given back.
-    PutBack(Result<(), LedgerError>),
+    PutBack(PutBack, Result<(), LedgerError>),
+    /// To the wish to lift a hold.
+    Lifted(Result<bool, LedgerError>),
+}
+
+/// Rows that this worker has in its name and has no use for now. Forgotten, they would stay in its name.
+#[derive(Clone, Debug)]
+pub(super) enum PutBack {
+    /// To wait under holds.
+    Park(Vec<(JobKey, HoldId)>),
+    /// To stand where they stood.
+    GiveBack(Vec<JobKey>),
 }
 
 /// A request that has come to an outcome.

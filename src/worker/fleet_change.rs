@@ -71,7 +71,7 @@ impl Worker {
         let over: Vec<HoldId> = self.core.scheduler.holds.iter().filter(is_over).map(|hold| hold.id).collect();
         for hold in over {
             let ledger = self.ledger.clone();
-            let lift = async move { Event::PutBack(ledger.lift(hold, now.wall).await.map(drop)) };
+            let lift = async move { Event::Lifted(ledger.lift(hold, now.wall).await) };
             self.asked.push(lift.boxed_local());
         }
     }

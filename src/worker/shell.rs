@@ -23,7 +23,7 @@ use crate::metrics::{NumberMetrics, Rating};
 
 use super::Drained;
 use super::attempt::Policy;
-use super::event::Event;
+use super::event::{Event, PutBack};
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
 use super::launch::Core;
@@ -121,6 +121,8 @@ pub struct Worker {
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
     /// Answers in hand, to be committed: first in, first out.
     pub(super) settlements: VecDeque<Settlement>,
+    /// Rows to put back; as many as were in hand at most.
+    pub(super) put_backs: Vec<PutBack>,
     pub(super) ledger_away_until: Option<Mono>,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
@@ -153,6 +155,7 @@ impl Worker {
             rng: SmallRng::from_os_rng(),
             asked: FuturesUnordered::new(),
             settlements: VecDeque::new(),
+            put_backs: Vec::new(),
             ledger_away_until: None,
             heard: Signal::default(),
             claiming: false,
@@ -232,6 +235,7 @@ impl Worker {
             self.choose(now);
             self.claim(now);
         }
+        self.flush_put_backs(now);
     }
 
     fn may_take_more(&self) -> bool {
