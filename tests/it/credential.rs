@@ -30,7 +30,7 @@ async fn jobs_wait_uncharged_for_a_new_token_and_go_when_its_file_has_one() {
     let ledger = world.beside().await;
     let job = |n: u32| {
         let mut job = text(&format!("job-{n}"), "normal");
-        job["from"] = if n % 2 == 0 { "1001".into() } else { "1002".into() };
+        job["from"] = if n.is_multiple_of(2) { "1001".into() } else { "1002".into() };
         job
     };
     world.enqueue(&ledger, &(0..60).map(job).collect::<Vec<_>>()).await;

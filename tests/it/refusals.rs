@@ -132,7 +132,7 @@ async fn a_paused_template_holds_its_own_jobs_and_no_others() {
     let paused = TemplateChange { status: Some(TemplateStatus::Paused), category: Some(Category::Utility) };
     world.sim.set_template("paused", &paused);
     let ledger = world.beside().await;
-    let job = |n: u32| template(&format!("job-{n}"), if n % 2 == 0 { "paused" } else { "fine" }, "utility");
+    let job = |n: u32| template(&format!("job-{n}"), if n.is_multiple_of(2) { "paused" } else { "fine" }, "utility");
     world.enqueue(&ledger, &(0..40).map(job).collect::<Vec<_>>()).await;
     let worker = world.start();
     world.accepted(20).await;

@@ -226,7 +226,7 @@ pub fn audit(rows: &[JobRow], oracle: &Oracle) {
         let sent = there.remove(&row.key.to_string()).unwrap_or_default();
         let told = format!("job {} ({}, attempts {}) against {sent:?}", row.id, row.state, row.attempts);
         match row.state {
-            State::Accepted => assert_eq!(sent, [row.wamid.clone()], "{told}"),
+            State::Accepted => assert_eq!(sent, std::slice::from_ref(&row.wamid), "{told}"),
             State::Unresolved => assert!(sent.len() <= 1, "{told}"),
             State::Queued
             | State::Waiting
