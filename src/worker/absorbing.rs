@@ -92,8 +92,10 @@ impl Worker {
         let mut lost = Vec::new();
         for (choice, answer) in choices.into_iter().zip(answers) {
             if let Admitted::Go(admission) = answer {
-                let start_by = asked.mono + self.settings.policy.times.start_within;
                 let Choice { delivery, number, probe } = choice;
+                // Where no connection comes, a job is not kept past its own end.
+                let left = delivery.job().expires_at.since(asked.wall);
+                let start_by = asked.mono + self.settings.policy.times.start_within.min(left);
                 let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
                 self.core.admitted(number, ready, now.mono);
                 continue;

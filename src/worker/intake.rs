@@ -36,6 +36,8 @@ pub struct Caps {
 pub struct Intake {
     caps: Caps,
     next_due: Option<Timestamp>,
+    /// Whether the source had something new after the last claim was asked: its answer may not know of it.
+    is_news: bool,
     /// Where the last claim began, so that a cap does not favour the first lanes for ever.
     turn: usize,
 }
@@ -52,7 +54,7 @@ pub struct Wanted {
 impl Intake {
     /// Nothing is known of the source, so every lane is asked.
     pub fn new(caps: Caps) -> Self {
-        Self { caps, next_due: None, turn: 0 }
+        Self { caps, next_due: None, is_news: false, turn: 0 }
     }
 
     /// When the next row that waits for a time falls due, as far as is known.
@@ -67,6 +69,7 @@ impl Intake {
 
     /// The source may have something new in any lane.
     pub fn look_again(&mut self, scheduler: &mut Scheduler) {
+        self.is_news = true;
         for lane in &mut scheduler.lanes {
             lane.more_fresh = true;
             lane.more_timed = true;
@@ -75,6 +78,7 @@ impl Intake {
 
     /// What to claim now; nothing where no lane has both room and something to come.
     pub fn wanted(&mut self, scheduler: &mut Scheduler, mono: Mono, wall: Timestamp) -> Wanted {
+        self.is_news = false;
         if self.next_due.is_some_and(|due| due <= wall) {
             self.next_due = None;
             for lane in &mut scheduler.lanes {
@@ -116,6 +120,7 @@ impl Intake {
         if let Some(due) = claimed.next_due {
             self.expect(due);
         }
+        let is_news = std::mem::take(&mut self.is_news);
         let mut timed = vec![0_u32; wanted.lanes.len()];
         for row in claimed.rows.iter().filter(|row| row.due_at.is_some()) {
             let asked = |lane: &LaneRoom| lane.priority == row.priority && lane.route == row.route;
@@ -126,11 +131,11 @@ impl Intake {
         for (position, room) in wanted.rooms.iter().enumerate() {
             let lane = &mut scheduler.lanes[wanted.lanes[position].slot()];
             if room.fresh > 0 {
-                lane.more_fresh = claimed.more[position];
+                lane.more_fresh = is_news || claimed.more[position];
             }
             // Whether fresh rows are left says nothing of timed ones: those are left if their room was filled.
             if room.timed > 0 {
-                lane.more_timed = timed[position] >= room.timed;
+                lane.more_timed = is_news || timed[position] >= room.timed;
             }
         }
     }
@@ -161,4 +166,72 @@ fn lane_room(scheduler: &Scheduler, key: LaneKey, timed: usize, fresh: usize) ->
     let pinned = key.pinned.map(|number| scheduler.numbers[number.slot()].spec.id.clone());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     LaneRoom { route: Route { pool, pinned }, priority: key.priority, timed: count(timed), fresh: count(fresh) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::clock::Now;
+    use crate::job::PoolName;
+    use crate::ledger::{Account, Fence};
+    use crate::worker::launch::Core;
+    use crate::worker::number::{NumberSpec, Standing, Tenure};
+    use crate::worker::pacer::Limit;
+
+    const NOW: Now = Now { mono: Mono::from_nanos(0), wall: Timestamp::from_millis(0) };
+
+    /// A core with one able number.
+    fn core() -> Core {
+        let mut core = Core::new(Scheduler::new(Duration::from_millis(50)));
+        let spec = NumberSpec {
+            id: "1001".parse().expect("a number id"),
+            display: "1001".to_owned(),
+            pool: core.scheduler.pool(&PoolName::default_pool()),
+            account: Arc::new(Account {
+                credential: "default".to_owned(),
+                waba: String::new(),
+                portfolio: String::new(),
+            }),
+            limit: Limit { count: NonZeroU32::new(80).expect("not zero"), period: Duration::from_secs(1) },
+        };
+        let number = core.scheduler.add_number(spec, Duration::from_millis(8), NOW);
+        core.set_standing(number, Standing { may_send: true, weight: 1.0 }, NOW.mono);
+        let until = NOW.mono + Duration::from_secs(60);
+        core.set_tenure(number, Some(Tenure { fence: Fence(1), until }), NOW.mono);
+        core
+    }
+
+    /// Asks, and hears that there is nothing, until there is nothing left to ask; says how many lanes were asked.
+    fn ask_in_vain(intake: &mut Intake, core: &mut Core, overtaken: bool) -> usize {
+        let wanted = intake.wanted(&mut core.scheduler, NOW.mono, NOW.wall);
+        if overtaken {
+            intake.look_again(&mut core.scheduler);
+        }
+        let asked = wanted.rooms.len();
+        let nothing = Claimed { more: vec![false; asked], ..Claimed::default() };
+        intake.learn(&mut core.scheduler, &wanted, &nothing);
+        if asked == 0 { 0 } else { asked + ask_in_vain(intake, core, false) }
+    }
+
+    #[test]
+    fn a_lane_that_had_nothing_is_asked_again_once_there_is_news() {
+        let (mut core, mut intake) = (core(), Intake::new(Caps { count: 5_000, bytes: 1 << 24 }));
+        let lanes = ask_in_vain(&mut intake, &mut core, false);
+        assert!(lanes > 0);
+        assert_eq!(ask_in_vain(&mut intake, &mut core, false), 0);
+        intake.look_again(&mut core.scheduler);
+        assert_eq!(ask_in_vain(&mut intake, &mut core, false), lanes);
+    }
+
+    #[test]
+    fn news_that_overtakes_the_answer_to_a_claim_is_not_forgotten() {
+        let (mut core, mut intake) = (core(), Intake::new(Caps { count: 5_000, bytes: 1 << 24 }));
+        let lanes = ask_in_vain(&mut intake, &mut core, false);
+        intake.look_again(&mut core.scheduler);
+        // The lanes of the claim that was overtaken are asked a second time.
+        assert!(ask_in_vain(&mut intake, &mut core, true) > lanes);
+    }
 }

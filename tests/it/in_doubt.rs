@@ -1,6 +1,7 @@
 //! Requests without an answer that could be understood: perhaps sent, and never sent again blindly.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate::outcome::{Reason, State};
@@ -130,7 +131,9 @@ async fn while_meta_cannot_be_reached_no_attempt_is_charged() {
     world.enqueue(&ledger, &[expiring]).await;
     let worker = world.start();
     // Three seconds without Meta.
-    world.row_when(&ledger, "expiring", |row| row.state == State::Expired).await;
+    let row = world.row_when(&ledger, "expiring", |row| row.state == State::Expired).await;
+    let late = row.ended_at.expect("it has ended").since(row.expires_at);
+    assert!(late < Duration::from_secs(4), "it ended {late:?} after its time");
     let config = SimConfig { listen: address, ..SimConfig::with_numbers([NumberSpec::new("1001")]) };
     let meta = Sim::spawn_thread(config).expect("the port is still free");
     world.all_ended(&ledger).await;
