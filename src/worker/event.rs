@@ -2,8 +2,8 @@
 
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
-use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Settled, Settlement};
 use crate::job::JobKey;
+use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Settled, Settlement};
 use crate::outcome::Outcome;
 
 use super::index::NumberIdx;

@@ -5,7 +5,6 @@ mod faults;
 mod limits;
 mod reads;
 mod sends;
-mod speed;
 mod states;
 mod virtual_time;
 
