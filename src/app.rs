@@ -225,6 +225,7 @@ fn settings(config: &Config) -> Settings {
         caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
         admit_ahead: config.worker.admit_ahead,
         pacing_margin: config.pacing.margin,
+        write_timeout: config.cloud_api.write_timeout,
         drain: config.worker.drain,
     }
 }

@@ -20,7 +20,7 @@ use super::dial::{DialError, Dialer};
 const MOST_DIALING: usize = 16;
 /// The pauses after failed attempts to connect: doubling from the first to the last, give or take a quarter.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_secs(5);
+const LAST_PAUSE: Duration = Duration::from_secs(3);
 /// Connections are looked at for their age no more often than this, but for a known moment.
 const LEAST_LOOK: Duration = Duration::from_secs(1);
 

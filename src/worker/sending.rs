@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use crate::clock;
 use crate::graph::{self, Path, message};
 use crate::ledger::{Fate, Settlement};
-use crate::outcome::NotSentCause;
+use crate::outcome::{NotSentCause, Outcome};
 
 use super::event::{Answered, Event};
 use super::index::NumberIdx;
@@ -70,9 +70,16 @@ impl Worker {
         let request =
             way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let sent_at = permit.at();
+        let within = self.settings.write_timeout;
         self.asked.push(
             async move {
-                let outcome = ready.send(request).await;
+                // A process that was frozen right here must not send on yesterday's permit.
+                let is_stale = clock::now().mono.since(sent_at) > within;
+                let outcome = if is_stale {
+                    Outcome::NotSent(NotSentCause::WriteStalled)
+                } else {
+                    ready.send(request).await
+                };
                 Event::Answered(Box::new(Answered { admission, delivery, number, probe, sent_at, outcome }))
             }
             .boxed_local(),

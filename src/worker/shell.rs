@@ -52,6 +52,8 @@ pub struct Settings {
     pub pacing_margin: Duration,
     /// How much is in hand at most.
     pub caps: Caps,
+    /// A permit that has not met its connection by then is lost.
+    pub write_timeout: Duration,
     /// How long a stop may take.
     pub drain: Duration,
 }
@@ -232,7 +234,10 @@ impl Worker {
         self.flush_settlements();
         self.launch();
         if self.may_take_more() {
-            self.choose(now);
+            // Without a connection nothing can leave: what is admitted then would only be in doubt after a crash.
+            if !self.starved {
+                self.choose(now);
+            }
             self.claim(now);
         }
         self.flush_put_backs(now);
@@ -273,7 +278,7 @@ impl Worker {
             consider(self.core.next_start());
         }
         if self.may_take_more() {
-            consider(self.core.scheduler.next_wake());
+            consider(self.core.scheduler.next_wake().filter(|_| !self.starved));
             let due = self.intake.next_due().filter(|_| !self.claiming);
             consider(due.map(|due| now.mono + due.since(now.wall)));
         }

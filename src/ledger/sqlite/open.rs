@@ -99,13 +99,15 @@ pub(super) fn bring_up(path: &Path, conn: &mut Connection, migrate: Migrate) -> 
     if (known..=known + NEWER).contains(&found) { Ok(()) } else { Err(LedgerError::Schema { found, known }) }
 }
 
-/// The last worker is dead, as the lock proves: what it had claimed is free, and nobody holds a lease.
+/// The last worker is dead, as the lock proves: what it had claimed is free, nobody holds a lease, and nobody will
+/// settle what it was sending.
 pub(super) fn release_all(conn: &Connection) -> Result<(), LedgerError> {
     conn.execute_batch(
         "BEGIN IMMEDIATE;
          UPDATE waiting SET owned = 0 WHERE seq IN (
              SELECT w.seq FROM waiting w CROSS JOIN jobs j ON j.seq = w.seq
              WHERE w.owned = 1 AND j.deadline IS NULL);
+         UPDATE jobs SET deadline = 0 WHERE deadline IS NOT NULL AND state = 'sending';
          UPDATE leases SET owner = NULL, expires_at = 0;
          COMMIT;",
     )?;
