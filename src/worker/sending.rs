@@ -75,11 +75,8 @@ impl Worker {
             async move {
                 // A process that was frozen right here must not send on yesterday's permit.
                 let is_stale = clock::now().mono.since(sent_at) > within;
-                let outcome = if is_stale {
-                    Outcome::NotSent(NotSentCause::WriteStalled)
-                } else {
-                    ready.send(request).await
-                };
+                let outcome =
+                    if is_stale { Outcome::NotSent(NotSentCause::WriteStalled) } else { ready.send(request).await };
                 Event::Answered(Box::new(Answered { admission, delivery, number, probe, sent_at, outcome }))
             }
             .boxed_local(),
