@@ -147,7 +147,23 @@ impl House {
         self.helpers.spawn(until_stopped(opener, self.stop.clone()));
         let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
         let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), clock::now());
-        Ok(worker.run(stop, changes_seen).await)
+        let run = worker.run(stop.clone(), changes_seen);
+        tokio::pin!(run);
+        let mut broken = false;
+        loop {
+            tokio::select! {
+                drained = &mut run => {
+                    anyhow::ensure!(!broken, "a part beside the worker broke down");
+                    return Ok(drained);
+                }
+                Some(Err(panic)) = self.helpers.join_next() => {
+                    // Without its keeper or its connections a worker only looks alive.
+                    tracing::error!(%panic, "a part beside the worker broke down, stopping: {panic}");
+                    broken = true;
+                    stop.cancel();
+                }
+            }
+        }
     }
 
     /// Without a worker there is no loop but this one.
@@ -226,6 +242,7 @@ fn settings(config: &Config) -> Settings {
         admit_ahead: config.worker.admit_ahead,
         pacing_margin: config.pacing.margin,
         write_timeout: config.cloud_api.write_timeout,
+        connections: graph::Settings::default().max_connections,
         drain: config.worker.drain,
     }
 }

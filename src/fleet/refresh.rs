@@ -50,19 +50,23 @@ impl Refresher {
 
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let mut tokens = self.tokens();
+        // Side by side: a Meta that does not answer must hold up neither a new secret nor the stop.
+        let work = async { tokio::join!(self.keep_reading(), self.keep_telling_tokens()) };
+        stop.run_until_cancelled(work).await;
+    }
+
+    async fn keep_reading(&self) {
         loop {
             let failed = self.read_all().await;
-            let pause = if failed { SOON.min(self.every) } else { self.every };
-            let next = tokio::time::sleep(pause);
-            tokio::pin!(next);
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = &mut next => break,
-                    credential = changed(&mut tokens) => self.tell_token(&credential).await,
-                }
-            }
+            tokio::time::sleep(if failed { SOON.min(self.every) } else { self.every }).await;
+        }
+    }
+
+    async fn keep_telling_tokens(&self) {
+        let mut tokens = self.tokens();
+        loop {
+            let credential = changed(&mut tokens).await;
+            self.tell_token(&credential).await;
         }
     }
 

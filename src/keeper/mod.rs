@@ -56,7 +56,7 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
             }
-            let result = self.pass(pass.is_multiple_of(SELDOM)).await;
+            let Some(result) = stop.run_until_cancelled(self.pass(pass.is_multiple_of(SELDOM))).await else { return };
             match (&result, away) {
                 (Err(error), false) => tracing::warn!(%error, "keeper waits for the ledger: {error}"),
                 (Ok(()), true) => tracing::info!("keeper goes on: the ledger is back"),

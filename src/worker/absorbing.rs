@@ -1,5 +1,7 @@
 //! What each answer changes in the worker's state.
 
+use std::time::Duration;
+
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldSet;
 use crate::job::Job;
@@ -20,6 +22,8 @@ use super::shell::{LEDGER_PAUSE, Worker};
 const ADMISSION_STEP: u32 = 8;
 /// How much one answer moves the measured time of an answer.
 const ANSWER_STEP: u32 = 64;
+/// The ledger lets the next row out to try a hold so long after one that came to nothing.
+const NEXT_TRIAL: Duration = Duration::from_secs(16);
 
 impl Worker {
     pub(super) fn take(&mut self, event: Event) {
@@ -79,7 +83,8 @@ impl Worker {
         let answers = match answer {
             Ok(answers) => answers,
             Err(error) => {
-                for choice in choices {
+                // Backward, so that the first in line is put in front last.
+                for choice in choices.into_iter().rev() {
                     self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
                     self.take_in_hand_again(choice.delivery);
                 }
@@ -104,6 +109,7 @@ impl Worker {
             self.telling.not_admitted(&answer);
             if answer == Admitted::LeaseLost {
                 self.core.set_tenure(choice.number, None, now.mono);
+                self.renew_at = Some(now.mono);
                 lost.push(choice.delivery.job().key);
             }
         }
@@ -111,6 +117,9 @@ impl Worker {
     }
 
     fn take_in_hand_again(&mut self, delivery: Delivery) {
+        if self.stopping {
+            return self.give_back(vec![delivery.job().key]);
+        }
         if let Err(homeless) = self.core.scheduler.push_front(delivery) {
             self.give_back(vec![homeless.job().key]);
         }
@@ -127,6 +136,9 @@ impl Worker {
         let finished = Finished { admission, delivery: &delivery, spec, probe, outcome };
         let conclusion = attempt::conclude(finished, &self.settings.policy, &mut self.rng, now);
         self.core.finished(number, probe, conclusion.verdict.health.fault(), now.mono);
+        if probe.is_some() && conclusion.settlement.lift.is_none() {
+            self.intake.expect(now.wall + NEXT_TRIAL);
+        }
         if conclusion.verdict.throttled {
             self.core.throttled(number, now.mono);
         }
@@ -189,6 +201,10 @@ impl Worker {
         self.reading_holds = false;
         match answer {
             Ok(holds) => {
+                // At its end a hold lets one parked row out to try it, and somebody must ask for that row.
+                for until in holds.iter().filter(|hold| hold.probe).filter_map(|hold| hold.until) {
+                    self.intake.expect(until);
+                }
                 self.core.scheduler.set_holds(HoldSet::new(holds), clock::now());
                 self.give_back_of_unable();
             }
@@ -200,7 +216,7 @@ impl Worker {
     }
 
     /// What is in hand of lanes that no number serves any more goes back, so that others can have it.
-    fn give_back_of_unable(&mut self) {
+    pub(super) fn give_back_of_unable(&mut self) {
         let drained = self.core.scheduler.drain_unable(clock::now().mono);
         let keys: Vec<_> = drained.iter().map(|delivery| delivery.job().key).collect();
         self.give_back(keys);

@@ -9,6 +9,9 @@ use crate::outcome::NotSentCause;
 
 use super::shell::Worker;
 
+/// Giving up the leases is a courtesy: nobody waits longer for it.
+const RELEASE: Duration = Duration::from_secs(3);
+
 /// How a worker stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -62,8 +65,12 @@ impl Worker {
     }
 
     async fn release(self) -> Drained {
-        if let Err(error) = self.ledger.release_leases(self.id).await {
-            tracing::warn!(%error, "leases could not be given up, they run out by themselves: {error}");
+        match tokio::time::timeout(RELEASE, self.ledger.release_leases(self.id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "leases could not be given up, they run out by themselves: {error}");
+            }
+            Err(_) => tracing::warn!("the ledger takes too long, leases run out by themselves"),
         }
         Drained::Clean
     }

@@ -134,6 +134,8 @@ pub struct Number {
     /// What urgent jobs took since others had their turn, in units of a lane's virtual time.
     overtaken: u64,
     in_flight: usize,
+    /// Its share of the connections.
+    pub(super) most_in_flight: usize,
     pub(super) pass: f64,
     /// When the scheduler looks at its room again.
     pub(super) alarm: Option<Mono>,
@@ -158,6 +160,7 @@ impl Number {
             ready: Default::default(),
             overtaken: 0,
             in_flight: 0,
+            most_in_flight: usize::MAX,
             pass: 0.0,
             alarm: None,
             listed: [None; 2],
@@ -216,7 +219,7 @@ impl Number {
             Class::Urgent => (false, urgent),
             Class::Rest => (promised - urgent >= window - (window / 8).max(1), promised),
         };
-        if full || promised >= window {
+        if full || promised >= window || promised + self.in_flight >= self.most_in_flight {
             return Room::None;
         }
         let from = self.pacer.due_at(before, now) - ahead;

@@ -55,6 +55,7 @@ impl Worker {
         }
         self.easel.drawn_at = Some(now.mono);
         self.look_after_connections();
+        self.give_back_of_unable();
         self.telling.metrics.ledger_backlog.set(self.settlements.len() as f64);
         self.telling.gauges(&self.core.scheduler, now);
         for number in self.core.scheduler.indices() {

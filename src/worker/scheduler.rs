@@ -17,6 +17,9 @@ use super::lane::{Delivery, Lane, LaneKey, weight};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
 use super::pool::Pool;
 
+/// A number may have so many requests without an answer, however many numbers there are.
+const LEAST_IN_FLIGHT: usize = 64;
+
 /// A step of the wall clock by this much is noticed: holds end by it.
 const CLOCK_STEP: u64 = 1_000;
 
@@ -251,6 +254,8 @@ impl Scheduler {
         let whole = parked.is_some_and(|hold| number.blocked == Blocked::Probe(hold));
         if whole || (parked.is_some() && number.missed_a_hold(&self.holds, now)) {
             lane.push_front(delivery);
+            // The wall clock may have stepped back behind the hold's end: then it is no probe any more.
+            number.look_at(&self.holds, now);
             self.refresh(number_idx, now.mono);
             return None;
         }
@@ -369,6 +374,15 @@ impl Scheduler {
     pub(super) fn refresh_all(&mut self, now: Mono) {
         for slot in 0..self.numbers.len() {
             self.refresh(NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32")), now);
+        }
+    }
+
+    /// Shares out so many connections: one number whose requests hang must not have them all.
+    pub fn share_connections(&mut self, connections: usize) {
+        let each = connections * 2 / self.numbers.len().max(1);
+        let most = each.clamp(LEAST_IN_FLIGHT.min(connections), connections * 3 / 4);
+        for number in &mut self.numbers {
+            number.most_in_flight = most;
         }
     }
 

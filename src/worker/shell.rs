@@ -54,6 +54,8 @@ pub struct Settings {
     pub caps: Caps,
     /// A permit that has not met its connection by then is lost.
     pub write_timeout: Duration,
+    /// How many connections there are at most.
+    pub connections: usize,
     /// How long a stop may take.
     pub drain: Duration,
 }
@@ -126,6 +128,8 @@ pub struct Worker {
     /// Rows to put back; as many as were in hand at most.
     pub(super) put_backs: Vec<PutBack>,
     pub(super) ledger_away_until: Option<Mono>,
+    /// The ledger is back, and answers of the time before are not all settled yet.
+    pub(super) recovering: bool,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
     pub(super) settling: usize,
@@ -159,6 +163,7 @@ impl Worker {
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
             ledger_away_until: None,
+            recovering: false,
             heard: Signal::default(),
             claiming: false,
             settling: 0,
@@ -175,6 +180,7 @@ impl Worker {
         for recruit in recruits {
             worker.recruit(recruit, now);
         }
+        worker.core.scheduler.share_connections(settings.connections);
         worker
     }
 
@@ -214,7 +220,7 @@ impl Worker {
                 biased;
                 Some(event) = self.asked.next(), if !self.asked.is_empty() => self.take_events(event),
                 () = self.client.wait_ready(), if self.starved => self.starved = false,
-                _ = signals.changed() => signals.mark_changed(),
+                Ok(()) = signals.changed() => signals.mark_changed(),
                 Some(change) = changes.recv() => self.apply(change, clock::now()),
                 () = sleep_until(wake) => {}
                 () = stop.cancelled() => {}
@@ -224,15 +230,23 @@ impl Worker {
     }
 
     fn turn(&mut self, now: Now) {
-        if self.ledger_away_until.is_some_and(|until| until <= now.mono) {
+        let is_back = self.ledger_away_until.is_some_and(|until| until <= now.mono);
+        if is_back {
             self.ledger_away_until = None;
+            self.recovering = true;
+        }
+        // Answers in hand first: what they place must stand before anything else is admitted.
+        self.flush_settlements();
+        self.recovering &= self.settling > 0 || !self.settlements.is_empty();
+        if is_back {
             self.read_holds();
         }
         if self.renew_at.is_some_and(|at| at <= now.mono) {
             self.renew_leases(now);
         }
-        self.flush_settlements();
-        self.launch();
+        if self.ledger_away_until.is_none() {
+            self.launch();
+        }
         if self.may_take_more() {
             // Without a connection nothing can leave: what is admitted then would only be in doubt after a crash.
             if !self.starved {
@@ -244,7 +258,7 @@ impl Worker {
     }
 
     fn may_take_more(&self) -> bool {
-        !self.stopping && self.ledger_away_until.is_none()
+        !self.stopping && !self.recovering && self.ledger_away_until.is_none()
     }
 
     /// The first event, and those that are there already: they make one batch.
@@ -274,7 +288,7 @@ impl Worker {
         consider(self.renew_at);
         consider(self.ledger_away_until);
         // What cannot be done now must not be waited for: that would be a spin.
-        if !self.starved {
+        if !self.starved && self.ledger_away_until.is_none() {
             consider(self.core.next_start());
         }
         if self.may_take_more() {

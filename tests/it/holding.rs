@@ -1,5 +1,7 @@
 //! Holds placed and lifted beside a running worker: what they stop, and what goes on.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tidegate::clock;
 use tidegate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
@@ -198,4 +200,45 @@ async fn a_hold_with_an_end_ends_by_itself() {
     assert_eq!(row.state, State::Accepted);
     assert!(row.accepted_at.expect("it is accepted") >= until, "it went before its hold ended");
     assert_eq!(world.oracle().accepted(), sent + 1);
+}
+
+#[tokio::test]
+async fn a_hold_that_is_tried_at_its_end_lets_what_is_parked_go_though_nothing_else_happens() {
+    let world = World::new();
+    let ledger = world.beside().await;
+    let worker = world.start();
+    warm(&world, &ledger).await;
+    let until = Some(clock::now().wall + Duration::from_secs(2));
+    let cover = Cover::of(Scope::Template, "spring_sale/en_US");
+    let reason = Reason::TemplatePaused;
+    let order = HoldOrder { cover, effect: Effect::Wait, reason, who: "test".into(), until, probe: true };
+    ledger.place(order, clock::now().wall).await.expect("the ledger places it");
+    let jobs: Vec<_> = (0..10).map(|n| template(&format!("job-{n}"), "spring_sale")).collect();
+    world.enqueue(&ledger, &jobs).await;
+    world.all_ended(&ledger).await;
+    worker.stop();
+    let rows = world.rows(&ledger).await;
+    assert_eq!(count(&rows)[&State::Accepted], 11);
+    assert!(ledger.holds().await.expect("the ledger answers").is_empty(), "who came through lifted it");
+}
+
+#[tokio::test]
+async fn a_number_whose_requests_hang_leaves_connections_to_the_others() {
+    let numbers = ["1001", "1002", "1003"].map(|id| NumberSpec::new(id).with_mps(1_000));
+    let mut world =
+        World::with(SimConfig::with_numbers(numbers), &[("1001", "1000/s"), ("1002", "1000/s"), ("1003", "1000/s")]);
+    world.set("cloud_api.request_timeout", "10s");
+    world.sim.set_faults(vec!["number=1001,hang".parse().expect("a fault")]);
+    let ledger = world.beside().await;
+    let hanging: Vec<_> = (0..600).map(|n| with("from", "1001", text(&format!("hang-{n}"), "normal"))).collect();
+    world.enqueue(&ledger, &hanging).await;
+    let worker = world.start();
+    // As many hang as ever will: a number's share of the connections.
+    world.accepted(200).await;
+    let others: Vec<_> = (0..200).map(|n| with("from", "1002", text(&format!("fine-{n}"), "normal"))).collect();
+    world.enqueue(&ledger, &others).await;
+    let fine = world.row_when(&ledger, "fine-199", |row| row.state == State::Accepted).await;
+    let hung = world.rows(&ledger).await.iter().filter(|row| row.state == State::Unknown).count();
+    assert_eq!((fine.number.as_deref(), hung), (Some("1002"), 0), "long before the others time out");
+    drop(worker);
 }
