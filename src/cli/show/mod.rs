@@ -101,8 +101,8 @@ fn in_its_way(holds: Vec<Hold>, job: &JobRow) -> Vec<Hold> {
             Scope::Template => job.template.as_deref() == subject,
             Scope::Campaign => job.campaign.as_deref() == subject,
             Scope::Recipient => job.recipient == hold.cover.subject,
-            // Whose number it will be is known only when one takes it.
-            Scope::Credential | Scope::Portfolio | Scope::Waba => false,
+            // Whose number it will be is known only when one takes it; but what it met the last time still stands.
+            Scope::Credential | Scope::Portfolio | Scope::Waba => job.reason == Some(hold.reason),
         };
         let is_of_category = hold.cover.category.is_none_or(|category| category.as_str() == job.category);
         let is_parked_under = job.hold.as_ref().is_some_and(|parked| parked.id == hold.id);
