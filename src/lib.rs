@@ -30,7 +30,7 @@
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
-//! - `fleet` uses `config`, `graph`, `job`, `ledger`, `worker`
+//! - `fleet` uses `config`, `graph`, `hold`, `job`, `ledger`, `worker`
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`

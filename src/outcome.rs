@@ -242,6 +242,8 @@ words! {
         Operator = "operator",
         /// Several sends in a row failed.
         Failing = "failing",
+        /// Meta's fields of the number could not be read yet.
+        Unread = "unread",
     }
 }
 

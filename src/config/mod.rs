@@ -148,6 +148,12 @@ impl Config {
                 "sending needs a credential: set WHATSAPP_ACCESS_TOKEN, or cloud_api.access_token_file",
             );
         }
+        if matches!(self.ledger.url, LedgerUrl::Postgres(_)) {
+            tell("ledger.url", "this version keeps its ledger in SQLite only: \"sqlite:PATH\"");
+        }
+        if self.queue.broker.is_some() {
+            tell("queue.url", "this version has no broker support yet: leave it unset");
+        }
         if self.numbers.is_empty() {
             if self.cloud_api.waba.is_none() {
                 tell(

@@ -11,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::{AuthHeader, Config, QualityConfig, SecretSource};
 use crate::graph::Credential;
-use crate::graph::reads::{PhoneNumber, Reads};
+use crate::graph::reads::{PhoneNumber, ReadError, Reads};
+use crate::hold::{Cover, Effect, HoldOrder, Scope};
+use crate::job::NumberId;
 use crate::ledger::{FleetRow, Ledger};
+use crate::outcome::Reason;
 use crate::worker::FleetChange;
 
 use super::members::{Member, limit_of_level};
@@ -22,6 +25,10 @@ use super::standing::standing;
 pub const NUMBER: &str = "number";
 /// A number that could not be read is tried again sooner than the others.
 const SOON: Duration = Duration::from_secs(20);
+/// Who placed a hold for what was read.
+const READER: &str = "meta-read";
+/// Longer than until the next read, which decides on it.
+const HOLD: Duration = Duration::from_secs(60);
 
 /// Reads the fleet's fields on a schedule. One read a number and interval: 12 an hour by default, far below the
 /// management quota of 200.
@@ -56,8 +63,9 @@ impl Refresher {
     }
 
     async fn keep_reading(&self) {
+        let mut read = BTreeSet::new();
         loop {
-            let failed = self.read_all().await;
+            let failed = self.read_all(&mut read).await;
             tokio::time::sleep(if failed { SOON.min(self.every) } else { self.every }).await;
         }
     }
@@ -78,22 +86,63 @@ impl Refresher {
     }
 
     /// Whether a number could not be read.
-    async fn read_all(&self) -> bool {
+    async fn read_all(&self, read: &mut BTreeSet<NumberId>) -> bool {
         let mut failed = false;
         for member in &self.members {
             match self.reads.phone_number(&member.id, &credential(&self.header, &member.token)).await {
-                Ok(fields) => self.tell(member, &fields).await,
+                Ok(fields) => {
+                    read.insert(member.id.clone());
+                    self.lift_refusal(member).await;
+                    self.tell(member, &fields).await;
+                }
                 Err(error) => {
                     failed = true;
-                    tracing::warn!(
-                        number.id = %member.id, %error,
-                        "cannot read number {}: {error}; {}", member.display,
-                        if member.rate.is_some() { "it sends at its configured rate" } else { "it goes on as it was" }
-                    );
+                    let then = match (member.rate.is_some(), read.contains(&member.id)) {
+                        (true, _) => "it sends at its configured rate",
+                        (false, true) => "it goes on as it was",
+                        (false, false) => "it sends nothing until it can be read",
+                    };
+                    tracing::warn!(number.id = %member.id, "cannot read number {}: {error}; {then}", member.display);
+                    // A token that may send and not read is no reason to stop.
+                    if let ReadError::Credential(refusal) = &error
+                        && let Some(code @ (0 | 104 | 190)) = refusal.code
+                    {
+                        self.hold_refused(member, code).await;
+                    }
                 }
             }
         }
         failed
+    }
+
+    /// Meta refuses the token: the same hold as where a send is refused, so that everyone is told why nothing goes.
+    async fn hold_refused(&self, member: &Member, code: u32) {
+        let now = clock::now().wall;
+        let order = HoldOrder {
+            cover: Cover::of(Scope::Credential, member.credential.as_str()),
+            effect: Effect::Wait,
+            reason: Reason::Credentials,
+            who: format!("{READER}:{code}"),
+            until: Some(now + HOLD),
+            probe: true,
+        };
+        if let Err(error) = self.ledger.place(order, now).await {
+            tracing::warn!("the refusal of credential {} could not be noted: {error}", member.credential);
+        }
+    }
+
+    /// What was read shows that Meta takes the token: a hold of this reader's own has served its purpose.
+    async fn lift_refusal(&self, member: &Member) {
+        let Ok(holds) = self.ledger.holds().await else { return };
+        let own = holds.iter().filter(|hold| {
+            hold.cover.scope == Scope::Credential
+                && hold.cover.subject == member.credential
+                && hold.who.starts_with(READER)
+        });
+        for hold in own {
+            // A hold that could not be lifted is lifted after the next read.
+            let _later = self.ledger.lift(hold.id, clock::now().wall).await;
+        }
     }
 
     async fn tell(&self, member: &Member, fields: &PhoneNumber) {

@@ -72,7 +72,7 @@ impl Worker {
         way.metrics.rate_limit.set(number.pacer.effective().within(Duration::from_secs(1)));
         way.metrics.tokens.set(number.pacer.free(now.mono) as f64);
         way.metrics.quality.only(way.rating);
-        way.metrics.paused.set(paused(number, now));
+        way.metrics.paused.set(paused(number, &way.status, now));
         way.metrics.share.set(if number.is_able(now.mono) { number.weight() / pool } else { 0.0 });
         let tenure = number.tenure().filter(|tenure| now.mono < tenure.until);
         way.metrics.leased_until(tenure.map(|tenure| now.wall + tenure.until.since(now.mono)));
@@ -113,10 +113,18 @@ impl Worker {
 
     fn numbers_part(&self, now: Now) -> PartStatus {
         let mut numbers = self.core.scheduler.numbers();
-        if numbers.any(|number| number.holds_lease(now.mono)) {
+        if !numbers.any(|number| number.holds_lease(now.mono)) {
+            return PartStatus::broken("numbers", "no number is leased by this worker");
+        }
+        // A pause by a hold is no fault of this process; a number that was never read is.
+        let is_fit = |number: &Number| number.standing.may_send;
+        if self.core.scheduler.numbers().any(is_fit) {
             PartStatus::well("numbers")
         } else {
-            PartStatus::broken("numbers", "no number is leased by this worker")
+            PartStatus::broken(
+                "numbers",
+                "no number may send: Meta's fields say so, or could not be read (see the log)",
+            )
         }
     }
 
@@ -132,7 +140,7 @@ impl Worker {
             pool: self.core.scheduler.pools[number.spec.pool.slot()].name.to_string(),
             quality: way.rating,
             status: way.status.clone(),
-            blocked: paused(number, now),
+            blocked: paused(number, &way.status, now),
             blocked_until: until,
             rate: number.pacer.started_within(Duration::from_secs(1), now.mono) as f64,
             rate_limit: number.pacer.effective().within(Duration::from_secs(1)),
@@ -164,10 +172,11 @@ impl Worker {
 }
 
 /// Why a number may not send just now.
-fn paused(number: &Number, now: Now) -> Option<Reason> {
+fn paused(number: &Number, status: &str, now: Now) -> Option<Reason> {
     match number.blocked {
-        _ if !number.standing.may_send => Some(Reason::AccountRestricted),
         Blocked::Until(_) => Some(Reason::Held),
+        Blocked::No | Blocked::Probe(_) if !number.standing.may_send && status.is_empty() => Some(Reason::Unread),
+        Blocked::No | Blocked::Probe(_) if !number.standing.may_send => Some(Reason::AccountRestricted),
         Blocked::No | Blocked::Probe(_) => (!number.holds_lease(now.mono)).then_some(Reason::NoNumber),
     }
 }

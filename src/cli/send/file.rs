@@ -233,7 +233,7 @@ impl Summary {
             say("there are no jobs in it");
             return;
         }
-        let mut parts = vec![format!("{} accepted", Count(self.accepted))];
+        let mut parts = vec![format!("{} taken in", Count(self.accepted))];
         for (count, what) in
             [(self.duplicate, "duplicate"), (self.reused, "with an id of another job"), (self.dead, "dead")]
         {
@@ -243,7 +243,7 @@ impl Summary {
         }
         say(format_args!("{} of {origin}: {}", counted(self.lines, "line"), parts.join(", ")));
         if self.reused + self.dead > 0 {
-            say("`tidegate dead list` shows what was refused and why, `tidegate dead replay` hands it in again");
+            say("`tidegate dead list` shows what was refused and why; correct the lines and hand them in again");
         }
         if self.without_id > 0 {
             say(format_args!(

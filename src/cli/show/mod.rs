@@ -15,6 +15,7 @@ use crate::clock::{self, Timestamp};
 use crate::graph::{Path, codes};
 use crate::hold::{Hold, Scope};
 use crate::ledger::{JobRow, Ledger, TrailEntry};
+use crate::outcome::Reason;
 
 use why::why;
 
@@ -102,7 +103,9 @@ fn in_its_way(holds: Vec<Hold>, job: &JobRow) -> Vec<Hold> {
             Scope::Campaign => job.campaign.as_deref() == subject,
             Scope::Recipient => job.recipient == hold.cover.subject,
             // Whose number it will be is known only when one takes it; but what it met the last time still stands.
-            Scope::Credential | Scope::Portfolio | Scope::Waba => job.reason == Some(hold.reason),
+            Scope::Credential | Scope::Portfolio | Scope::Waba => {
+                job.reason == Some(hold.reason) || hold.reason == Reason::Credentials
+            }
         };
         let is_of_category = hold.cover.category.is_none_or(|category| category.as_str() == job.category);
         let is_parked_under = job.hold.as_ref().is_some_and(|parked| parked.id == hold.id);
