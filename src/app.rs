@@ -78,7 +78,7 @@ pub async fn run(config: &Config, options: RunOptions, stop: CancellationToken) 
     if options.plays(Role::Sender) {
         config.check_sending()?;
     }
-    anyhow::ensure!(config.queue.broker.is_none(), "queue.url: this build has no broker support: leave it unset");
+    config.check_version()?;
     let ledger = open_ledger(config, sqlite::Access::Worker).await?;
     run_on(config, options, ledger, stop).await
 }
