@@ -83,10 +83,11 @@ impl<'a> Pass<'a> {
             if timed > 0 { timed -= 1 } else { fresh -= 1 }
         }
         timed -= self.take(lane, Shelf::Timed, timed)?;
-        let is_timed_full = timed == 0;
+        // Only room that was asked for can be full: a worker whose hands are full must not be called again for it.
+        let is_timed_full = lane.room.timed > 0 && timed == 0;
         timed -= self.let_out(lane, timed)?;
         fresh -= self.take(lane, Shelf::Fresh, fresh)?;
-        let is_fresh_full = fresh == 0;
+        let is_fresh_full = lane.room.fresh > 0 && fresh == 0;
         fresh -= self.let_out(lane, fresh)?;
         self.note_next_due(lane.id)?;
         Ok(is_timed_full && self.has_timed(lane.id)?

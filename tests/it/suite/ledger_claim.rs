@@ -61,7 +61,9 @@ pub async fn room_of_one_kind_is_not_used_by_the_other(ledger: &Ledger) {
     let claimed = steps.claim(1, 0, at(3)).await;
     assert_eq!((ids(&claimed), claimed.more), (vec!["timed".to_owned()], vec![true]));
     let claimed = steps.claim(0, 1, at(3)).await;
-    assert_eq!((ids(&claimed), claimed.more), (vec!["fresh".to_owned()], vec![true]));
+    // The other timed row is left, but nobody has room for it.
+    assert_eq!((ids(&claimed), claimed.more), (vec!["fresh".to_owned()], vec![false]));
+    assert_eq!(ids(&steps.claim(1, 1, at(3)).await), ["timed too"]);
 }
 
 pub async fn a_row_given_back_keeps_its_place(ledger: &Ledger) {
