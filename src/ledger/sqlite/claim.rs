@@ -26,6 +26,9 @@ const PARKED: &str = "SELECT w.seq, w.expires_at, iif(w.class = 0, w.due_at, NUL
     WHERE w.held = ?1 AND w.held > 0 AND w.lane = ?2
     ORDER BY w.due_at, w.seq LIMIT ?3";
 
+/// A claim ends so many jobs that ran out of time at most, so that it never delays an admission for long.
+const MOST_ENDED: u32 = 400;
+
 /// Where rows are taken from.
 #[derive(Clone, Copy)]
 enum Shelf {
@@ -57,6 +60,8 @@ struct Pass<'a> {
     lifted: Vec<HoldId>,
     /// Holds whose time is over, and which one row shall try.
     trials: Vec<HoldId>,
+    /// Jobs that ran out of time and ended.
+    ended: u32,
     claimed: Claimed,
 }
 
@@ -68,7 +73,7 @@ impl<'a> Pass<'a> {
         let known = desk.holds.known(&desk.conn)?;
         let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
         let lifted = known.lifted.iter().copied().take(LIFTED).collect();
-        Ok(Self { desk, now, lifted, trials, claimed: Claimed { next_due, ..Claimed::default() } })
+        Ok(Self { desk, now, lifted, trials, ended: 0, claimed: Claimed { next_due, ..Claimed::default() } })
     }
 
     /// Fills the room of one lane, and says whether it has more.
@@ -83,15 +88,20 @@ impl<'a> Pass<'a> {
             if timed > 0 { timed -= 1 } else { fresh -= 1 }
         }
         timed -= self.take(lane, Shelf::Timed, timed)?;
-        let is_timed_full = timed == 0;
+        // Only room that was asked for can be full: a worker whose hands are full must not be called again for it.
+        let may_be_timed = lane.room.timed > 0 && (timed == 0 || self.ended >= MOST_ENDED);
         timed -= self.let_out(lane, timed)?;
         fresh -= self.take(lane, Shelf::Fresh, fresh)?;
-        let is_fresh_full = fresh == 0;
+        let may_be_fresh = lane.room.fresh > 0 && (fresh == 0 || self.ended >= MOST_ENDED);
         fresh -= self.let_out(lane, fresh)?;
         self.note_next_due(lane.id)?;
-        Ok(is_timed_full && self.has_timed(lane.id)?
-            || is_fresh_full && self.has_fresh(lane.id)?
-            || timed + fresh == 0 && self.has_let_out(lane.id)?)
+        let has_timed = may_be_timed && self.has_timed(lane.id)?;
+        if has_timed && timed > 0 {
+            // The worker takes room that was not filled for a sign that no row is due.
+            self.claimed.next_due = Some(self.now);
+        }
+        let may_be_let_out = timed + fresh == 0 || self.ended >= MOST_ENDED;
+        Ok(has_timed || may_be_fresh && self.has_fresh(lane.id)? || may_be_let_out && self.has_let_out(lane.id)?)
     }
 
     /// Takes at most `limit` rows from under lifted holds, and says how many.
@@ -105,15 +115,26 @@ impl<'a> Pass<'a> {
 
     /// Takes at most `limit` rows off a shelf, and says how many; rows that ran out of time end instead.
     fn take(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
-        if limit == 0 {
-            return Ok(0);
+        let mut taken = 0;
+        while taken < limit {
+            let ended = self.ended;
+            taken += self.take_once(lane, shelf, limit - taken)?;
+            // Where rows ended instead, others stand behind them.
+            if self.ended == ended || self.ended >= MOST_ENDED {
+                break;
+            }
         }
+        Ok(taken)
+    }
+
+    fn take_once(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
         let desk = self.desk;
         let mut own = desk.conn.prepare_cached("UPDATE waiting SET owned = 1, held = 0 WHERE seq = ?1")?;
         let mut taken = 0;
         for found in self.find_on(shelf, lane.id, limit)? {
             if found.expires_at <= self.now {
                 desk.expire(found.seq, self.now)?;
+                self.ended += 1;
                 continue;
             }
             own.execute([found.seq])?;

@@ -61,7 +61,9 @@ pub async fn room_of_one_kind_is_not_used_by_the_other(ledger: &Ledger) {
     let claimed = steps.claim(1, 0, at(3)).await;
     assert_eq!((ids(&claimed), claimed.more), (vec!["timed".to_owned()], vec![true]));
     let claimed = steps.claim(0, 1, at(3)).await;
-    assert_eq!((ids(&claimed), claimed.more), (vec!["fresh".to_owned()], vec![true]));
+    // The other timed row is left, but nobody has room for it.
+    assert_eq!((ids(&claimed), claimed.more), (vec!["fresh".to_owned()], vec![false]));
+    assert_eq!(ids(&steps.claim(1, 1, at(3)).await), ["timed too"]);
 }
 
 pub async fn a_row_given_back_keeps_its_place(ledger: &Ledger) {
@@ -111,6 +113,38 @@ pub async fn a_row_out_of_time_ends_instead_of_being_claimed(ledger: &Ledger) {
     assert_eq!(ids(&steps.claim(9, 9, at(10)).await), ["good"]);
     assert_eq!(steps.stands("old").await, (State::Expired, Some(Reason::TooLate)));
     assert_eq!(steps.show("old").await.ended_at, Some(at(10)));
+}
+
+pub async fn rows_behind_others_out_of_time_are_found(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let old = |n: usize| Job { expires_at: at(10), ..job(&format!("old {n}")) };
+    for n in 0..3 {
+        steps.enqueue(old(n), at(0)).await;
+    }
+    publish(&steps, &["fresh", "due"]).await;
+    let later = |name: &str| (job(name).key, at(5), Reason::NumberBusy);
+    steps.claim(0, 9, at(1)).await;
+    ledger.defer(vec![later("old 0"), later("old 1"), later("due")], at(1)).await.expect("deferred");
+    ledger.give_back(worker(), keys(&["old 2", "fresh"])).await.expect("given back");
+    assert_eq!(ids(&steps.claim(1, 1, at(10)).await), ["due", "fresh"]);
+}
+
+pub async fn a_claim_that_ends_very_many_says_that_there_is_more(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let names: Vec<_> = (0..900).map(|n| format!("old {n}")).collect();
+    let old = names.iter().map(|name| routed(Job { expires_at: at(10), ..job(name) })).collect();
+    ledger.enqueue(old, at(0)).await.expect("enqueued");
+    publish(&steps, &["good"]).await;
+    let mut claims = 0;
+    let claimed = loop {
+        let claimed = steps.claim(0, 1, at(10)).await;
+        claims += 1;
+        if claimed.more == [false] {
+            break claimed;
+        }
+    };
+    assert_eq!(ids(&claimed), ["good"]);
+    assert!(claims > 1, "one claim ended them all");
 }
 
 pub async fn rows_in_an_attempt_are_not_given_back_nor_deferred(ledger: &Ledger) {

@@ -48,6 +48,8 @@ suite! {
         lanes_keep_to_themselves,
         several_lanes_are_answered_in_one_claim,
         a_row_out_of_time_ends_instead_of_being_claimed,
+        rows_behind_others_out_of_time_are_found,
+        a_claim_that_ends_very_many_says_that_there_is_more,
         rows_in_an_attempt_are_not_given_back_nor_deferred,
     }
     ledger_admit {
