@@ -212,7 +212,8 @@ impl HoldSet {
             for hold in self.over(*scope, facts) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
-                    Passage::Probe(hold) => answer = Passage::Probe(hold),
+                    Passage::Probe(hold) if answer == Passage::Free => answer = Passage::Probe(hold),
+                    Passage::Probe(_) => {}
                     Passage::Blocked(hold) => return Passage::Blocked(hold),
                 }
             }
@@ -220,17 +221,13 @@ impl HoldSet {
         answer
     }
 
-    /// The hold that this job may not pass, if it may try one of those whose time is over. What ends a job comes
-    /// before what makes it wait: it need not wait first.
+    /// The hold that this job may not pass, if it may try one of those whose time is over: it passes the others of
+    /// these too, or two that cover the same jobs would wait for each other. What ends a job comes before what makes
+    /// it wait: it need not wait first.
     pub fn obstacle(&self, facts: &Facts<'_>, now: Timestamp, tries: Option<HoldId>) -> Option<&Hold> {
         let mut first = None;
         for hold in Scope::ALL.iter().flat_map(|scope| self.over(*scope, facts)) {
-            let is_in_the_way = match hold.stands(facts, now) {
-                Passage::Free => false,
-                Passage::Probe(hold) => tries != Some(hold.id),
-                Passage::Blocked(_) => true,
-            };
-            match (is_in_the_way, hold.effect) {
+            match (hold.stops(facts, now, tries), hold.effect) {
                 (false, _) => {}
                 (true, Effect::End) => return Some(hold),
                 (true, Effect::Wait) => first = first.or(Some(hold)),
@@ -256,7 +253,8 @@ impl HoldSet {
             for hold in self.over(scope, facts).filter(|hold| hold.cover.is_whole() && hold.effect == Effect::Wait) {
                 match hold.stands(facts, now) {
                     Passage::Free => {}
-                    Passage::Probe(hold) => answer = Passage::Probe(hold),
+                    Passage::Probe(hold) if answer == Passage::Free => answer = Passage::Probe(hold),
+                    Passage::Probe(_) => {}
                     Passage::Blocked(hold) => return Passage::Blocked(hold),
                 }
             }
@@ -281,6 +279,15 @@ impl Hold {
             (Some(until), true) if until <= now => Passage::Probe(self),
             (Some(until), false) if until <= now => Passage::Free,
             _ => Passage::Blocked(self),
+        }
+    }
+
+    /// Whether a job may not pass this hold, if it may try one of those whose time is over.
+    pub fn stops(&self, facts: &Facts<'_>, now: Timestamp, tries: Option<HoldId>) -> bool {
+        match self.stands(facts, now) {
+            Passage::Free => false,
+            Passage::Probe(_) => tries.is_none(),
+            Passage::Blocked(_) => true,
         }
     }
 }
@@ -339,17 +346,23 @@ mod tests {
         assert_eq!(set.passage(&facts(), NOON), Passage::Probe(&tried));
         assert_eq!(set.passage(&facts(), Timestamp::from_millis(999)), Passage::Blocked(&tried));
         assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), None);
-        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(2))), Some(&tried));
+        assert_eq!(set.obstacle(&facts(), NOON, None), Some(&tried));
         assert_eq!(set.obstacle(&facts(), Timestamp::from_millis(999), Some(HoldId(1))), Some(&tried));
     }
 
     #[test]
-    fn who_tries_one_hold_does_not_pass_another() {
+    fn who_tries_one_hold_passes_all_whose_time_is_over_and_no_other() {
         let over = |id, cover| Hold { until: Some(NOON), probe: true, ..hold(id, cover) };
-        let number = over(1, Cover::of(Scope::Number, "7"));
-        let template = over(2, Cover::of(Scope::Template, "hello/en_US"));
-        let set = HoldSet::new([number, template.clone()]);
-        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), Some(&template));
+        let template = over(1, Cover::of(Scope::Template, "hello/en_US"));
+        let number = over(2, Cover::of(Scope::Number, "7"));
+        let country = Hold { effect: Effect::End, ..over(3, Cover::of(Scope::Waba, "waba").country("44")) };
+        let set = HoldSet::new([template, number, country.clone()]);
+        // Whichever is tried first, the worker and the ledger mean the same one.
+        assert_eq!(set.passage(&facts(), NOON), Passage::Probe(&country));
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(3))), None);
+        assert_eq!(set.obstacle(&facts(), NOON, Some(HoldId(1))), None);
+        assert_eq!(set.obstacle(&facts(), NOON, None), Some(&country));
+        assert!(set.obstacle(&facts(), Timestamp::from_millis(999), Some(HoldId(1))).is_some());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::claim::is_in_line;
 use super::desk::{Desk, Standing, maybe_word, word};
 use super::enqueue::{Begins, body, template, worth_until};
 use crate::clock::Timestamp;
-use crate::hold::{Effect, Facts, Hold, Passage};
+use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Campaign, Digest, NumberId};
 use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, LedgerError};
 use crate::outcome::{Reason, State};
@@ -109,11 +109,7 @@ impl Desk {
             campaign: job.campaign.as_ref().map_or("", Campaign::as_str),
             category: job.category,
         };
-        let blocks = |hold: &Hold| match hold.stands(&facts, now) {
-            Passage::Free => false,
-            Passage::Probe(hold) => request.probe != Some(hold.id),
-            Passage::Blocked(_) => true,
-        };
+        let blocks = |hold: &Hold| hold.stops(&facts, now, request.probe);
         // What ends the job comes first: it need not wait for what else holds it.
         let own: Vec<Hold> = self.recipient_holds(facts.recipient)?.into_iter().filter(blocks).collect();
         let ends = own.iter().find(|hold| hold.effect == Effect::End).or_else(|| own.first());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::hold::{Effect, Hold, HoldId, HoldSet, Passage};
+use crate::hold::{Effect, Hold, HoldId, HoldSet};
 use crate::job::{JobKey, Priority};
 use crate::ledger::{
     Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, Fence, LaneRoom, Lease, Route, Routed, Settled,
@@ -228,11 +228,8 @@ impl Fold {
             campaign: "",
             category: job.category,
         };
-        match HoldSet::new(self.holds.values().cloned()).passage(&facts, now) {
-            Passage::Free => None,
-            Passage::Probe(hold) if request.probe == Some(hold.id) => None,
-            Passage::Probe(hold) | Passage::Blocked(hold) => Some((hold.id, hold.effect)),
-        }
+        let holds = HoldSet::new(self.holds.values().cloned());
+        holds.obstacle(&facts, now, request.probe).map(|hold| (hold.id, hold.effect))
     }
 
     pub(super) fn settle(&mut self, settlement: &Settlement, now: Timestamp) -> Settled {

@@ -158,16 +158,31 @@ pub async fn one_job_may_try_a_hold_whose_time_is_over(ledger: &Ledger) {
     steps.enqueue(job("a"), at(0)).await;
     steps.claim(0, 1, at(0)).await;
     assert_eq!(steps.ask(tries(Some(hold.id)), at(29)).await, Admitted::Parked(hold.id));
-    // Two holds, one trial: the other is still in the way.
     let claimed = steps.claim(9, 9, at(30)).await;
     assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["a".to_owned()], Some(hold.id)));
-    assert_eq!(steps.ask(tries(Some(hold.id)), at(30)).await, Admitted::Parked(other.id));
-    assert!(steps.lift(other.id, at(31)).await);
-    assert_eq!(ids(&steps.claim(9, 9, at(31)).await), ["a"]);
-    let admission = go(steps.ask(tries(Some(hold.id)), at(31)).await);
-    let settled = Settlement { lift: Some(hold.id), ..settlement(&admission, accepted(), at(32)) };
+    // Who tries nothing does not pass.
+    assert!(matches!(steps.ask(tries(None), at(60)).await, Admitted::Parked(_)));
+    assert_eq!(ids(&steps.claim(9, 9, at(60)).await), ["a"]);
+    // The other hold's time is over too: if it stood in the way of this one's trial, neither would ever be lifted.
+    let admission = go(steps.ask(tries(Some(hold.id)), at(60)).await);
+    let settled = Settlement { lift: Some(hold.id), ..settlement(&admission, accepted(), at(61)) };
     assert_eq!(steps.settle_with(settled).await, Settled::Done);
-    assert!(ledger.holds().await.expect("listed").is_empty());
+    assert_eq!(ledger.holds().await.expect("listed"), [other]);
+}
+
+pub async fn a_trial_is_not_ended_by_another_hold_whose_time_is_over(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let hold = steps.place(rest(NUMBER, at(30)), at(0)).await;
+    for cover in [Cover::of(Scope::Waba, "waba").country("44"), Cover::of(Scope::Recipient, "+447700900123")] {
+        steps.place(HoldOrder { cover, effect: Effect::End, ..rest(NUMBER, at(30)) }, at(0)).await;
+    }
+    let tries = |name, probe| AdmitRequest { probe, ..steps.request(job(name)) };
+    for name in ["tries", "tries nothing"] {
+        steps.enqueue(job(name), at(0)).await;
+    }
+    steps.claim(0, 9, at(0)).await;
+    drop(go(steps.ask(tries("tries", Some(hold.id)), at(30)).await));
+    assert_eq!(steps.ask(tries("tries nothing", None), at(30)).await, Admitted::Ended(State::Suppressed));
 }
 
 pub async fn a_job_lost_five_times_is_not_tried_again(ledger: &Ledger) {

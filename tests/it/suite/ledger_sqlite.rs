@@ -64,6 +64,7 @@ suite! {
         a_hold_lets_pass_what_it_does_not_cover,
         a_hold_that_ends_jobs_suppresses_them,
         one_job_may_try_a_hold_whose_time_is_over,
+        a_trial_is_not_ended_by_another_hold_whose_time_is_over,
         a_job_lost_five_times_is_not_tried_again,
     }
     ledger_settle {
