@@ -40,8 +40,8 @@ pub(super) struct Known {
     pub(super) set: HoldSet,
     /// The same, in order.
     pub(super) all: Vec<Hold>,
-    /// Lifted, but with rows still parked under them.
-    pub(super) lifted: Vec<HoldId>,
+    /// Whether any is lifted, but with rows still parked under it.
+    pub(super) has_lifted: bool,
     /// Whether any recipient is held.
     pub(super) has_recipients: bool,
 }
@@ -91,12 +91,10 @@ impl HoldCache {
 impl Known {
     fn read(conn: &Connection) -> Result<Self, LedgerError> {
         let all = read(conn, &format!("SELECT {COLUMNS} FROM holds WHERE scope <> 'recipient' AND lifted = 0"), [])?;
-        let mut find = conn.prepare_cached("SELECT id FROM holds WHERE lifted = 1 ORDER BY id")?;
-        let lifted = find.query_map([], |row| Ok(HoldId(row.get(0)?)))?.collect::<Result<_, _>>()?;
-        let has_recipients = conn
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM holds WHERE scope = 'recipient' AND lifted = 0)")?
-            .query_row([], |row| row.get(0))?;
-        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, lifted, has_recipients })
+        let has_lifted = conn.prepare_cached("SELECT 1 FROM holds WHERE lifted = 1 LIMIT 1")?.exists([])?;
+        let has_recipients =
+            conn.prepare_cached("SELECT 1 FROM holds WHERE scope = 'recipient' AND lifted = 0 LIMIT 1")?.exists([])?;
+        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, has_lifted, has_recipients })
     }
 }
 

@@ -30,9 +30,7 @@ impl Desk {
         for hold in self.run_out_holds(now, limit)? {
             swept.lifted += u32::from(self.lift(hold)?);
         }
-        for hold in self.holds.known(&self.conn)?.lifted.clone() {
-            self.drop_if_empty(hold)?;
-        }
+        self.drop_empty(limit)?;
         Ok(swept)
     }
 

@@ -85,6 +85,7 @@ suite! {
         the_hold_that_lasts_longer_rules,
         parked_rows_wait_and_are_let_out_at_the_pace_of_claims,
         rows_let_out_are_not_starved_by_a_backlog,
+        rows_of_one_lane_are_let_out_however_many_holds_keep_others,
         a_lifted_hold_can_be_placed_again_over_its_rows,
         parking_under_a_hold_that_is_gone_leaves_the_row_in_line,
         one_parked_row_comes_out_to_try_a_hold_whose_time_is_over,
@@ -418,4 +419,37 @@ async fn a_waiting_event_says_until_when() {
     assert_eq!(event.topic, "message.waiting.default.-");
     let reason = Reason::ServiceUnavailable.as_str();
     assert_eq!((body["until"].as_str(), body["reason"].as_str()), (Some(at(10).to_string().as_str()), Some(reason)));
+}
+
+#[tokio::test]
+async fn lifted_holds_without_rows_are_forgotten_by_the_sweep() {
+    let home = Home::new();
+    let ledger = home.worker();
+    let steps = Steps::new(&ledger).await;
+    let mut parked = Vec::new();
+    for n in 0..5 {
+        let hold = steps.place(pause(&format!("2{n:03}")), at(0)).await;
+        let name = format!("job {n}");
+        steps.enqueue(job(&name), at(0)).await;
+        steps.claim(0, 1, at(0)).await;
+        ledger.park(vec![(job(&name).key, hold.id)], at(0)).await.expect("parked");
+        parked.push((hold.id, name));
+    }
+    for (hold, name) in parked {
+        steps.lift(hold, at(1)).await;
+        if name != "job 4" {
+            ledger.cancel(vec![named(&name)], at(1)).await.expect("answered");
+        }
+    }
+    let lifted = || -> i64 {
+        let count = "SELECT count(*) FROM holds WHERE lifted = 1";
+        home.look().query_row(count, [], |row| row.get(0)).expect("read")
+    };
+    assert_eq!(lifted(), 5);
+    for left in [3, 1, 1] {
+        ledger.sweep(at(2), WAIT, 2).await.expect("swept");
+        assert_eq!(lifted(), left);
+    }
+    assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["job 4"]);
+    assert_eq!(lifted(), 0);
 }
