@@ -144,7 +144,10 @@ impl<'a> Pass<'a> {
                 self.opened.insert(hold);
             }
             if found.expires_at <= self.now {
-                desk.expire(found.seq, self.now)?;
+                if !desk.expire(found.seq, self.now)? {
+                    // Out of the way until the next start, or the same row would be found for ever.
+                    own.execute([found.seq])?;
+                }
                 self.ended += 1;
                 continue;
             }
@@ -223,9 +226,11 @@ impl Desk {
         Ok(pass.claimed)
     }
 
-    /// Ends a job that ran out of time.
-    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<(), LedgerError> {
-        self.end(&self.find_row(seq)?, &End::ours(State::Expired, Reason::TooLate, now))
+    /// Ends a job that ran out of time; false if its row cannot be read.
+    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<bool, LedgerError> {
+        let Some(job) = self.find_readable(seq)? else { return Ok(false) };
+        self.end(&job, &End::ours(State::Expired, Reason::TooLate, now))?;
+        Ok(true)
     }
 
     pub(super) fn give_back(&self, keys: &[JobKey]) -> Result<(), LedgerError> {

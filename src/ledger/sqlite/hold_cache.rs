@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::desk::{maybe_word, word};
+use super::desk::{known_word, maybe_word, word};
 use crate::clock::Timestamp;
-use crate::hold::{Cover, Hold, HoldId, HoldSet};
+use crate::hold::{Cover, Effect, Hold, HoldId, HoldSet};
 use crate::ledger::LedgerError;
+use crate::outcome::Reason;
 
 /// The columns of a hold, for [`hold`] to read.
 pub(super) const COLUMNS: &str =
@@ -120,8 +121,8 @@ pub(super) fn hold(row: &Row<'_>, first: usize) -> Result<Hold, LedgerError> {
             category: maybe_word(row, first + 3)?,
             country: Some(country).filter(|code| !code.is_empty()),
         },
-        effect: word(row, first + 5)?,
-        reason: word(row, first + 6)?,
+        effect: known_word(row, first + 5)?.unwrap_or(Effect::Wait),
+        reason: known_word(row, first + 6)?.unwrap_or(Reason::Held),
         who: row.get(first + 7)?,
         since: Timestamp::from_millis(row.get(first + 8)?),
         until: row.get::<_, Option<i64>>(first + 9)?.map(Timestamp::from_millis),
