@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::change::{End, Place, Wait};
 use super::claim::is_in_line;
-use super::desk::{Desk, Standing, maybe_word, word};
+use super::desk::{Desk, Standing, known_word, readable, word};
 use super::enqueue::{Begins, body, template, worth_until};
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
@@ -43,7 +43,9 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Admitted, LedgerError> {
         let job = &*request.routed.job;
-        let candidate = self.candidate(request, now)?;
+        let Some(candidate) = self.candidate(request, now)? else {
+            return Ok(Admitted::InFlight);
+        };
         let standing = &candidate.standing;
         if candidate.digest != job.digest {
             self.bury_reused(request, now)?;
@@ -72,8 +74,8 @@ impl Desk {
         }
     }
 
-    /// The job as the ledger knows it; one that it has never seen gets its rows.
-    fn candidate(&self, request: &AdmitRequest, now: Timestamp) -> Result<Candidate, LedgerError> {
+    /// The job as the ledger knows it, if that can be read; one that it has never seen gets its rows.
+    fn candidate(&self, request: &AdmitRequest, now: Timestamp) -> Result<Option<Candidate>, LedgerError> {
         let job = &*request.routed.job;
         let known = self
             .conn
@@ -81,14 +83,14 @@ impl Desk {
                 "SELECT j.seq, j.state, j.reason, j.attempt, j.charged, j.lost, j.digest, w.owned
                  FROM jobs j LEFT JOIN waiting w ON w.seq = j.seq WHERE j.key = ?1",
             )?
-            .query_row([job.key.as_bytes()], |row| Ok(Candidate::read(row)))
+            .query_row([job.key.as_bytes()], |row| Ok(readable(Candidate::read(row), row)))
             .optional()?;
         if let Some(known) = known {
-            return known;
+            return Ok(known);
         }
         let seq = self.insert(&request.routed, &body(job), now, Begins::InHand)?;
         let seq = seq.expect("a job that was not found can be inserted: nobody else writes in this transaction");
-        Ok(Candidate { standing: self.find_row(seq)?, digest: job.digest, is_in_hand: true })
+        Ok(Some(Candidate { standing: self.find_row(seq)?, digest: job.digest, is_in_hand: true }))
     }
 
     /// The hold that this job may not pass by this number.
@@ -190,7 +192,7 @@ impl Candidate {
         let standing = Standing {
             seq: row.get(0)?,
             state: word(row, 1)?,
-            reason: maybe_word(row, 2)?,
+            reason: known_word(row, 2)?,
             attempt: row.get(3)?,
             charged: row.get(4)?,
             lost: row.get(5)?,

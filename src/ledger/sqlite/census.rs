@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::desk::word;
+use super::desk::{known_word, word};
 use crate::clock::Timestamp;
 use crate::ledger::{Census, LedgerError};
 
@@ -25,7 +25,7 @@ pub(super) fn census(conn: &Connection) -> Result<Census, LedgerError> {
         let n = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
         match row.get_ref(0)?.as_str().unwrap_or_default() {
             "state" => census.states.push((word(row, 1)?, n)),
-            "waiting" => census.waiting.push((word(row, 1)?, n)),
+            "waiting" => census.waiting.extend(known_word(row, 1)?.map(|reason| (reason, n))),
             "dead" => census.dead = n,
             other => return Err(LedgerError::Damaged(format!("tally of {other}"))),
         }

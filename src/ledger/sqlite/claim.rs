@@ -1,5 +1,7 @@
 //! Waiting rows into the worker's hands, and back.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::change::{End, Place, Wait};
@@ -10,21 +12,24 @@ use crate::job::JobKey;
 use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError};
 use crate::outcome::{Reason, State};
 
-/// A claim looks under so many lifted holds at most; when they are empty, others come up.
-const LIFTED: usize = 16;
-
-const TIMED: &str = "SELECT w.seq, w.expires_at, w.due_at, b.key, b.body
+const TIMED: &str = "SELECT w.seq, w.expires_at, w.due_at, b.key, b.body, w.held
     FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
     WHERE w.lane = ?1 AND w.class = 0 AND w.due_at <= ?2 AND w.owned = 0 AND w.held = 0
     ORDER BY w.due_at, w.seq LIMIT ?3";
-const FRESH: &str = "SELECT w.seq, w.expires_at, NULL, b.key, b.body
+const FRESH: &str = "SELECT w.seq, w.expires_at, NULL, b.key, b.body, w.held
     FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
     WHERE w.lane = ?1 AND w.class = 1 AND w.owned = 0 AND w.held = 0
     ORDER BY w.due_at, w.seq LIMIT ?2";
-const PARKED: &str = "SELECT w.seq, w.expires_at, iif(w.class = 0, w.due_at, NULL), b.key, b.body
+const PARKED: &str = "SELECT w.seq, w.expires_at, iif(w.class = 0, w.due_at, NULL), b.key, b.body, w.held
     FROM waiting w CROSS JOIN bodies b ON b.seq = w.seq
     WHERE w.held = ?1 AND w.held > 0 AND w.lane = ?2
     ORDER BY w.due_at, w.seq LIMIT ?3";
+/// Lane by lane: the rows of a hold that was lifted early may all be in lanes that nobody asks for.
+const LET_OUT: &str = "SELECT w.seq, w.expires_at, iif(w.class = 0, w.due_at, NULL), b.key, b.body, w.held
+    FROM holds h CROSS JOIN waiting w ON w.held = h.id AND w.held > 0 AND w.lane = ?1
+    CROSS JOIN bodies b ON b.seq = w.seq
+    WHERE h.lifted = 1
+    ORDER BY h.id, w.due_at, w.seq LIMIT ?2";
 
 /// A claim ends so many jobs that ran out of time at most, so that it never delays an admission for long.
 const MOST_ENDED: u32 = 400;
@@ -36,6 +41,8 @@ enum Shelf {
     Fresh,
     /// Under this hold.
     Parked(HoldId),
+    /// Under any hold that is lifted.
+    LetOut,
 }
 
 /// A lane of the file, with what a worker has room for.
@@ -50,14 +57,18 @@ struct Found {
     due_at: Option<Timestamp>,
     key: JobKey,
     body: String,
+    /// The hold that it is parked under.
+    held: Option<HoldId>,
 }
 
 /// One claim while it is made.
 struct Pass<'a> {
     desk: &'a Desk,
     now: Timestamp,
-    /// Holds that are lifted, with rows parked under them.
-    lifted: Vec<HoldId>,
+    /// Whether any hold is lifted, with rows parked under it.
+    has_lifted: bool,
+    /// Lifted holds that rows were let out of.
+    opened: BTreeSet<HoldId>,
     /// Holds whose time is over, and which one row shall try.
     trials: Vec<HoldId>,
     /// Jobs that ran out of time and ended.
@@ -72,8 +83,9 @@ impl<'a> Pass<'a> {
         let trials = desk.holds_to_try(now)?;
         let known = desk.holds.known(&desk.conn)?;
         let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
-        let lifted = known.lifted.iter().copied().take(LIFTED).collect();
-        Ok(Self { desk, now, lifted, trials, ended: 0, claimed: Claimed { next_due, ..Claimed::default() } })
+        let has_lifted = known.has_lifted;
+        let (opened, claimed) = (BTreeSet::new(), Claimed { next_due, ..Claimed::default() });
+        Ok(Self { desk, now, has_lifted, opened, trials, ended: 0, claimed })
     }
 
     /// Fills the room of one lane, and says whether it has more.
@@ -106,11 +118,7 @@ impl<'a> Pass<'a> {
 
     /// Takes at most `limit` rows from under lifted holds, and says how many.
     fn let_out(&mut self, lane: &Lane<'_>, limit: u32) -> Result<u32, LedgerError> {
-        let mut taken = 0;
-        for at in 0..self.lifted.len() {
-            taken += self.take(lane, Shelf::Parked(self.lifted[at]), limit - taken)?;
-        }
-        Ok(taken)
+        if self.has_lifted { self.take(lane, Shelf::LetOut, limit) } else { Ok(0) }
     }
 
     /// Takes at most `limit` rows off a shelf, and says how many; rows that ran out of time end instead.
@@ -132,8 +140,14 @@ impl<'a> Pass<'a> {
         let mut own = desk.conn.prepare_cached("UPDATE waiting SET owned = 1, held = 0 WHERE seq = ?1")?;
         let mut taken = 0;
         for found in self.find_on(shelf, lane.id, limit)? {
+            if let (Shelf::LetOut, Some(hold)) = (shelf, found.held) {
+                self.opened.insert(hold);
+            }
             if found.expires_at <= self.now {
-                desk.expire(found.seq, self.now)?;
+                if !desk.expire(found.seq, self.now)? {
+                    // Out of the way until the next start, or the same row would be found for ever.
+                    own.execute([found.seq])?;
+                }
                 self.ended += 1;
                 continue;
             }
@@ -145,10 +159,7 @@ impl<'a> Pass<'a> {
                 route: lane.room.route.clone(),
                 priority: lane.room.priority,
                 due_at: found.due_at,
-                released: match shelf {
-                    Shelf::Timed | Shelf::Fresh => None,
-                    Shelf::Parked(hold) => Some(hold),
-                },
+                released: found.held,
             });
         }
         Ok(taken)
@@ -161,6 +172,7 @@ impl<'a> Pass<'a> {
             Shelf::Timed => collect(conn.prepare_cached(TIMED)?.query(params![lane, self.now.as_millis(), limit])?),
             Shelf::Fresh => collect(conn.prepare_cached(FRESH)?.query(params![lane, limit])?),
             Shelf::Parked(hold) => collect(conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?),
+            Shelf::LetOut => collect(conn.prepare_cached(LET_OUT)?.query(params![lane, limit])?),
         }
     }
 
@@ -176,14 +188,9 @@ impl<'a> Pass<'a> {
     }
 
     fn has_let_out(&self, lane: i64) -> Result<bool, LedgerError> {
-        let sql = "SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 AND lane = ?2 LIMIT 1";
-        let mut find = self.desk.conn.prepare_cached(sql)?;
-        for hold in &self.lifted {
-            if find.exists([hold.0, lane])? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let sql = "SELECT 1 FROM holds h CROSS JOIN waiting w ON w.held = h.id AND w.held > 0 AND w.lane = ?1
+            WHERE h.lifted = 1 LIMIT 1";
+        Ok(self.has_lifted && self.desk.conn.prepare_cached(sql)?.exists([lane])?)
     }
 
     fn note_next_due(&mut self, lane: i64) -> Result<(), LedgerError> {
@@ -213,15 +220,17 @@ impl Desk {
             };
             pass.claimed.more.push(more);
         }
-        for hold in &pass.lifted {
+        for hold in &pass.opened {
             self.drop_if_empty(*hold)?;
         }
         Ok(pass.claimed)
     }
 
-    /// Ends a job that ran out of time.
-    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<(), LedgerError> {
-        self.end(&self.find_row(seq)?, &End::ours(State::Expired, Reason::TooLate, now))
+    /// Ends a job that ran out of time; false if its row cannot be read.
+    pub(super) fn expire(&self, seq: i64, now: Timestamp) -> Result<bool, LedgerError> {
+        let Some(job) = self.find_readable(seq)? else { return Ok(false) };
+        self.end(&job, &End::ours(State::Expired, Reason::TooLate, now))?;
+        Ok(true)
     }
 
     pub(super) fn give_back(&self, keys: &[JobKey]) -> Result<(), LedgerError> {
@@ -278,5 +287,6 @@ fn read(row: &Row<'_>) -> Result<Found, LedgerError> {
         due_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
         key: JobKey::from_bytes(row.get(3)?),
         body: row.get(4)?,
+        held: Some(HoldId(row.get(5)?)).filter(|hold| hold.0 > 0),
     })
 }

@@ -86,13 +86,22 @@ impl Desk {
         self.sources.borrow_mut().clear();
     }
 
-    /// Where the job of a key stands.
+    /// Where the job of a key stands; none if its row cannot be read: one such row must not stop the others.
     pub(super) fn find(&self, key: JobKey) -> Result<Option<Standing>, LedgerError> {
-        self.conn
+        Ok(self
+            .conn
             .prepare_cached("SELECT seq, state, reason, attempt, charged, lost FROM jobs WHERE key = ?1")?
-            .query_row([key.as_bytes()], |row| Ok(Standing::read(row)))
+            .query_row([key.as_bytes()], |row| Ok(readable(Standing::read(row), row)))
             .optional()?
-            .transpose()
+            .flatten())
+    }
+
+    /// Where the job of a row stands; none if the row cannot be read: one such row must not stop the others.
+    pub(super) fn find_readable(&self, seq: i64) -> Result<Option<Standing>, LedgerError> {
+        Ok(self
+            .conn
+            .prepare_cached("SELECT seq, state, reason, attempt, charged, lost FROM jobs WHERE seq = ?1")?
+            .query_row([seq], |row| Ok(readable(Standing::read(row), row)))?)
     }
 
     /// Where the job of a row stands.
@@ -123,7 +132,7 @@ impl Standing {
         Ok(Self {
             seq: row.get(0)?,
             state: word(row, 1)?,
-            reason: maybe_word(row, 2)?,
+            reason: known_word(row, 2)?,
             attempt: row.get(3)?,
             charged: row.get(4)?,
             lost: row.get(5)?,
@@ -138,6 +147,21 @@ where
 {
     let text = row.get_ref(column)?.as_str().map_err(damaged)?;
     text.parse().map_err(damaged)
+}
+
+/// A word of a closed set; none also for one that a later version wrote.
+pub(super) fn known_word<Word: std::str::FromStr>(row: &Row<'_>, column: usize) -> Result<Option<Word>, LedgerError> {
+    Ok(row.get_ref(column)?.as_str_or_null().map_err(damaged)?.and_then(|text| text.parse().ok()))
+}
+
+/// What a job's row says, if it can be read; if not, that is said in the log. The row begins with its number.
+pub(super) fn readable<Found>(found: Result<Found, LedgerError>, row: &Row<'_>) -> Option<Found> {
+    found
+        .inspect_err(|error| {
+            let seq = row.get::<_, i64>(0).unwrap_or_default();
+            tracing::error!(seq, %error, "a job's row cannot be read and is left as it is");
+        })
+        .ok()
 }
 
 /// A word of a closed set, or none.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Publish;
-use super::desk::{Desk, damaged, maybe_word};
+use super::desk::{Desk, damaged, known_word};
 use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::ledger::LedgerError;
@@ -75,7 +75,7 @@ fn write(row: &Row<'_>, happened: &Happened) -> Result<(String, String, String, 
     let id: String = row.get(1)?;
     let source: Option<String> = row.get(2)?;
     let pool: String = row.get(3)?;
-    let reason = maybe_word(row, 7)?;
+    let reason = known_word(row, 7)?;
     let attempt: u32 = row.get(10)?;
     let state = happened.state;
     let topic = format!("message.{state}.{pool}.{}", source.as_deref().unwrap_or("-"));

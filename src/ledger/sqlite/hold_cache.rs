@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use super::desk::{maybe_word, word};
+use super::desk::{known_word, maybe_word, word};
 use crate::clock::Timestamp;
-use crate::hold::{Cover, Hold, HoldId, HoldSet};
+use crate::hold::{Cover, Effect, Hold, HoldId, HoldSet};
 use crate::ledger::LedgerError;
+use crate::outcome::Reason;
 
 /// The columns of a hold, for [`hold`] to read.
 pub(super) const COLUMNS: &str =
@@ -40,8 +41,8 @@ pub(super) struct Known {
     pub(super) set: HoldSet,
     /// The same, in order.
     pub(super) all: Vec<Hold>,
-    /// Lifted, but with rows still parked under them.
-    pub(super) lifted: Vec<HoldId>,
+    /// Whether any is lifted, but with rows still parked under it.
+    pub(super) has_lifted: bool,
     /// Whether any recipient is held.
     pub(super) has_recipients: bool,
 }
@@ -91,12 +92,10 @@ impl HoldCache {
 impl Known {
     fn read(conn: &Connection) -> Result<Self, LedgerError> {
         let all = read(conn, &format!("SELECT {COLUMNS} FROM holds WHERE scope <> 'recipient' AND lifted = 0"), [])?;
-        let mut find = conn.prepare_cached("SELECT id FROM holds WHERE lifted = 1 ORDER BY id")?;
-        let lifted = find.query_map([], |row| Ok(HoldId(row.get(0)?)))?.collect::<Result<_, _>>()?;
-        let has_recipients = conn
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM holds WHERE scope = 'recipient' AND lifted = 0)")?
-            .query_row([], |row| row.get(0))?;
-        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, lifted, has_recipients })
+        let has_lifted = conn.prepare_cached("SELECT 1 FROM holds WHERE lifted = 1 LIMIT 1")?.exists([])?;
+        let has_recipients =
+            conn.prepare_cached("SELECT 1 FROM holds WHERE scope = 'recipient' AND lifted = 0 LIMIT 1")?.exists([])?;
+        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, has_lifted, has_recipients })
     }
 }
 
@@ -122,8 +121,8 @@ pub(super) fn hold(row: &Row<'_>, first: usize) -> Result<Hold, LedgerError> {
             category: maybe_word(row, first + 3)?,
             country: Some(country).filter(|code| !code.is_empty()),
         },
-        effect: word(row, first + 5)?,
-        reason: word(row, first + 6)?,
+        effect: known_word(row, first + 5)?.unwrap_or(Effect::Wait),
+        reason: known_word(row, first + 6)?.unwrap_or(Reason::Held),
         who: row.get(first + 7)?,
         since: Timestamp::from_millis(row.get(first + 8)?),
         until: row.get::<_, Option<i64>>(first + 9)?.map(Timestamp::from_millis),

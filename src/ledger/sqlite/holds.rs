@@ -86,6 +86,24 @@ impl Desk {
         Ok(())
     }
 
+    /// Forgets lifted holds under which nothing is parked any more, at most so many.
+    pub(super) fn drop_empty(&self, limit: u32) -> Result<(), LedgerError> {
+        if !self.holds.known(&self.conn)?.has_lifted {
+            return Ok(());
+        }
+        let gone = self
+            .conn
+            .prepare_cached(
+                "DELETE FROM holds WHERE id IN (SELECT h.id FROM holds h WHERE h.lifted = 1
+                     AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.held = h.id AND w.held > 0) LIMIT ?1)",
+            )?
+            .execute([limit])?;
+        if gone > 0 {
+            self.holds.forget();
+        }
+        Ok(())
+    }
+
     /// Lifts those of the holds that everyone must pass whose time is over and which need no trial.
     pub(super) fn lift_run_out(&self, now: Timestamp) -> Result<(), LedgerError> {
         let run_out: Vec<HoldId> = {

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::change::{End, Place, Wait};
-use super::desk::{Desk, Standing, word};
+use super::desk::{Desk, Standing, known_word};
 use super::event::Happened;
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
@@ -97,7 +97,7 @@ impl Desk {
         let Some(row) = rows.next()? else { return Ok(None) };
         let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
         let (number, template, recipient, campaign) = (text(0)?, text(1)?, text(2)?, text(3)?);
-        let category: Category = word(row, 4)?;
+        let Some(category) = known_word::<Category>(row, 4)? else { return Ok(None) };
         let account = number.parse::<NumberId>().ok().and_then(|id| self.accounts.borrow().get(&id).cloned());
         let of = |part: fn(&crate::ledger::Account) -> &String| account.as_deref().map_or("", |account| part(account));
         let facts = Facts {

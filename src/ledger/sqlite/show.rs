@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cancel::rows_of;
-use super::desk::{maybe_word, word};
+use super::desk::{known_word, word};
 use super::hold_cache;
 use crate::clock::Timestamp;
 use crate::hold::Hold;
@@ -121,7 +121,7 @@ fn read(row: &Row<'_>) -> Result<JobRow, LedgerError> {
         id: row.get(1)?,
         source: row.get(2)?,
         state: word(row, 3)?,
-        reason: maybe_word(row, 4)?,
+        reason: known_word(row, 4)?,
         code: row.get(5)?,
         pool: row.get(6)?,
         priority: word(row, 7)?,

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::admit::POISON;
 use super::change::{End, Place, Wait};
-use super::desk::{Desk, Standing, word};
+use super::desk::{Desk, Standing, known_word};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, OnUnknown};
@@ -15,7 +15,7 @@ impl Desk {
     pub(super) fn sweep(&self, now: Timestamp, wait: UnknownWait, limit: u32) -> Result<Swept, LedgerError> {
         let mut swept = Swept::default();
         for seq in self.past_deadline(now, limit)? {
-            let job = self.find_row(seq)?;
+            let Some(job) = self.find_readable(seq)? else { continue };
             if job.state == State::Sending {
                 self.lose_overdue(&job, now, wait)?;
                 swept.overdue += 1;
@@ -24,15 +24,12 @@ impl Desk {
             }
         }
         for seq in self.out_of_time(now, limit)? {
-            self.expire(seq, now)?;
-            swept.expired += 1;
+            swept.expired += u32::from(self.expire(seq, now)?);
         }
         for hold in self.run_out_holds(now, limit)? {
             swept.lifted += u32::from(self.lift(hold)?);
         }
-        for hold in self.holds.known(&self.conn)?.lifted.clone() {
-            self.drop_if_empty(hold)?;
-        }
+        self.drop_empty(limit)?;
         Ok(swept)
     }
 
@@ -63,10 +60,10 @@ impl Desk {
         let (category, expires_at) = self
             .conn
             .prepare_cached("SELECT category, expires_at FROM jobs WHERE seq = ?1")?
-            .query_row([job.seq], |row| Ok((word::<Category>(row, 0), Timestamp::from_millis(row.get(1)?))))?;
+            .query_row([job.seq], |row| Ok((known_word::<Category>(row, 0), Timestamp::from_millis(row.get(1)?))))?;
         let wait = match category? {
-            Category::Authentication => wait.authentication,
-            Category::Marketing | Category::Utility | Category::Service => wait.others,
+            Some(Category::Authentication) => wait.authentication,
+            Some(Category::Marketing | Category::Utility | Category::Service) | None => wait.others,
         };
         let until = now + wait.min(expires_at.since(now) / 4);
         self.lose(job, Reason::WorkerLost, until, now)
@@ -77,18 +74,18 @@ impl Desk {
         let (policy, expires_at) = self
             .conn
             .prepare_cached("SELECT on_unknown, expires_at FROM jobs WHERE seq = ?1")?
-            .query_row([job.seq], |row| Ok((word::<OnUnknown>(row, 0), Timestamp::from_millis(row.get(1)?))))?;
+            .query_row([job.seq], |row| Ok((known_word::<OnUnknown>(row, 0), Timestamp::from_millis(row.get(1)?))))?;
         match policy? {
-            OnUnknown::Resend if job.lost >= POISON => {
+            Some(OnUnknown::Resend) if job.lost >= POISON => {
                 self.poison(job, now)?;
                 swept.poisoned += 1;
             }
-            OnUnknown::Resend if expires_at > now => {
+            Some(OnUnknown::Resend) if expires_at > now => {
                 self.resend(job, now)?;
                 swept.resent += 1;
             }
             // Without webhooks nobody knows whether silence means anything.
-            OnUnknown::Resend | OnUnknown::ResendIfSilent | OnUnknown::Leave => {
+            Some(OnUnknown::Resend | OnUnknown::ResendIfSilent | OnUnknown::Leave) | None => {
                 self.end(job, &End::ours(State::Unresolved, Reason::Left, now))?;
                 swept.unresolved += 1;
             }
@@ -108,7 +105,7 @@ impl Desk {
         let sql = "SELECT seq FROM jobs WHERE ended_at < ?1 ORDER BY ended_at LIMIT ?2";
         let mut trimmed = 0;
         for seq in self.numbers(sql, ended_before, limit)? {
-            let job = self.find_row(seq)?;
+            let Some(job) = self.find_readable(seq)? else { continue };
             self.conn.prepare_cached("DELETE FROM trail WHERE seq = ?1")?.execute([seq])?;
             self.conn.prepare_cached("DELETE FROM jobs WHERE seq = ?1")?.execute([seq])?;
             self.tally.remove(job.state, job.reason);

@@ -1,7 +1,7 @@
 //! Holds: placed, strengthened, lifted, tried, run out.
 
 use tidegate::hold::{Cover, Effect, HoldId, HoldOrder, Scope};
-use tidegate::ledger::Ledger;
+use tidegate::ledger::{LaneRoom, Ledger, Routed};
 use tidegate::outcome::{Reason, State};
 
 use super::ledger::*;
@@ -61,6 +61,35 @@ pub async fn rows_let_out_are_not_starved_by_a_backlog(ledger: &Ledger) {
     }
     steps.lift(hold.id, at(2)).await;
     assert_eq!(ids(&steps.claim(1, 1, at(3)).await), ["parked", "fresh 0"]);
+}
+
+pub async fn rows_of_one_lane_are_let_out_however_many_holds_keep_others(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    let room = |pool| LaneRoom { route: route(pool), ..room(9, 9) };
+    let mut holds = Vec::new();
+    for n in 0..40 {
+        let hold = steps.place(pause(&format!("2{n:03}")), at(0)).await;
+        let (pool, name) = if n < 30 { ("other", format!("other {n}")) } else { ("default", format!("job {n}")) };
+        let row = Routed { route: route(pool), ..routed(job(&name)) };
+        ledger.enqueue(vec![row], at(0)).await.expect("enqueued");
+        let claimed = ledger.claim(worker(), vec![room(pool)], at(0)).await.expect("claimed");
+        ledger.park(vec![(claimed.rows[0].key, hold.id)], at(0)).await.expect("parked");
+        holds.push(hold.id);
+    }
+    for hold in holds {
+        steps.lift(hold, at(0)).await;
+    }
+    let claimed = steps.claim(2, 4, at(1)).await;
+    assert_eq!((claimed.rows.len(), claimed.more), (6, vec![true]));
+    let claimed = steps.claim(0, 4, at(1)).await;
+    assert_eq!((claimed.rows.len(), claimed.more), (4, vec![false]));
+    let mut others = 0;
+    while others < 30 {
+        let claimed = ledger.claim(worker(), vec![room("other")], at(1)).await.expect("claimed");
+        assert!(!claimed.rows.is_empty());
+        others += claimed.rows.len();
+        assert_eq!(claimed.more, [others < 30]);
+    }
 }
 
 pub async fn a_lifted_hold_can_be_placed_again_over_its_rows(ledger: &Ledger) {

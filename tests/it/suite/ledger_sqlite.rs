@@ -8,8 +8,9 @@ use std::time::Duration;
 use proptest::test_runner::{Config, TestRunner};
 use rusqlite::Connection;
 use tempfile::TempDir;
+use tidegate::hold::Effect;
 use tidegate::ledger::sqlite::{Access, Migrate, Publish, SqliteLedger, migrate};
-use tidegate::ledger::{Admitted, Ledger, LedgerError, Signal};
+use tidegate::ledger::{Admitted, Ledger, LedgerError, Settled, Signal};
 use tidegate::outcome::{Reason, State};
 use tokio::sync::watch;
 
@@ -85,6 +86,7 @@ suite! {
         the_hold_that_lasts_longer_rules,
         parked_rows_wait_and_are_let_out_at_the_pace_of_claims,
         rows_let_out_are_not_starved_by_a_backlog,
+        rows_of_one_lane_are_let_out_however_many_holds_keep_others,
         a_lifted_hold_can_be_placed_again_over_its_rows,
         parking_under_a_hold_that_is_gone_leaves_the_row_in_line,
         one_parked_row_comes_out_to_try_a_hold_whose_time_is_over,
@@ -418,4 +420,100 @@ async fn a_waiting_event_says_until_when() {
     assert_eq!(event.topic, "message.waiting.default.-");
     let reason = Reason::ServiceUnavailable.as_str();
     assert_eq!((body["until"].as_str(), body["reason"].as_str()), (Some(at(10).to_string().as_str()), Some(reason)));
+}
+
+#[tokio::test]
+async fn lifted_holds_without_rows_are_forgotten_by_the_sweep() {
+    let home = Home::new();
+    let ledger = home.worker();
+    let steps = Steps::new(&ledger).await;
+    let mut parked = Vec::new();
+    for n in 0..5 {
+        let hold = steps.place(pause(&format!("2{n:03}")), at(0)).await;
+        let name = format!("job {n}");
+        steps.enqueue(job(&name), at(0)).await;
+        steps.claim(0, 1, at(0)).await;
+        ledger.park(vec![(job(&name).key, hold.id)], at(0)).await.expect("parked");
+        parked.push((hold.id, name));
+    }
+    for (hold, name) in parked {
+        steps.lift(hold, at(1)).await;
+        if name != "job 4" {
+            ledger.cancel(vec![named(&name)], at(1)).await.expect("answered");
+        }
+    }
+    let lifted = || -> i64 {
+        let count = "SELECT count(*) FROM holds WHERE lifted = 1";
+        home.look().query_row(count, [], |row| row.get(0)).expect("read")
+    };
+    assert_eq!(lifted(), 5);
+    for left in [3, 1, 1] {
+        ledger.sweep(at(2), WAIT, 2).await.expect("swept");
+        assert_eq!(lifted(), left);
+    }
+    assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["job 4"]);
+    assert_eq!(lifted(), 0);
+}
+
+#[tokio::test]
+async fn a_reason_that_a_later_version_wrote_stops_nobody() {
+    let home = Home::new();
+    let ledger = home.worker();
+    let steps = Steps::new(&ledger).await;
+    let hold = steps.place(pause("2002"), at(0)).await;
+    for name in ["a", "b"] {
+        steps.enqueue(job(name), at(0)).await;
+    }
+    let new_words = "UPDATE jobs SET reason = 'new' WHERE id = 'a';
+        UPDATE holds SET reason = 'new', effect = 'new';
+        INSERT INTO tally VALUES ('waiting', 'new', 1)";
+    home.look().execute_batch(new_words).expect("written");
+    assert_eq!(ids(&steps.claim(0, 9, at(1)).await), ["a", "b"]);
+    let requests = vec![steps.request(job("a")), steps.request(job("b"))];
+    let answers = ledger.admit(requests, at(1)).await.expect("answered");
+    let settlements = answers.into_iter().map(|answer| settlement(&go(answer), accepted(), at(2))).collect();
+    ledger.settle(settlements).await.expect("settled");
+    let holds = ledger.holds().await.expect("listed");
+    assert_eq!((holds[0].id, holds[0].effect, holds[0].reason), (hold.id, Effect::Wait, Reason::Held));
+    assert_eq!(steps.census().await.states, [(State::Accepted, 2)]);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_stops_no_other() {
+    let home = Home::new();
+    let ledger = home.worker();
+    let steps = Steps::new(&ledger).await;
+    for name in ["bad", "good"] {
+        steps.enqueue(job(name), at(0)).await;
+    }
+    steps.claim(0, 9, at(1)).await;
+    let requests = || vec![steps.request(job("bad")), steps.request(job("good"))];
+    let spoil = "UPDATE jobs SET state = 'new' WHERE id = 'bad'";
+    home.look().execute(spoil, []).expect("written");
+    let mut answers = ledger.admit(requests(), at(1)).await.expect("answered");
+    let good = go(answers.remove(1));
+    assert_eq!(answers, [Admitted::InFlight]);
+    home.look().execute("UPDATE jobs SET state = 'queued' WHERE id = 'bad'", []).expect("written");
+    let bad = go(steps.admit(job("bad"), at(1)).await);
+    home.look().execute(spoil, []).expect("written");
+    let settlements = vec![settlement(&bad, accepted(), at(2)), settlement(&good, unknown(at(9)), at(2))];
+    assert_eq!(ledger.settle(settlements).await.expect("settled"), [Settled::Stale, Settled::Done]);
+    let swept = ledger.sweep(at(1_000), WAIT, 100).await.expect("swept");
+    assert_eq!((swept.overdue, swept.unresolved), (0, 1));
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_passed_over_by_claims_and_the_sweep_once_it_ran_out_of_time() {
+    let home = Home::new();
+    let ledger = home.worker();
+    let steps = Steps::new(&ledger).await;
+    for name in ["bad", "old"] {
+        let old = tidegate::job::Job { expires_at: at(10), ..job(name) };
+        steps.enqueue(old, at(0)).await;
+    }
+    steps.enqueue(job("good"), at(0)).await;
+    home.look().execute("UPDATE jobs SET state = 'new' WHERE id = 'bad'", []).expect("written");
+    assert_eq!(ledger.sweep(at(10), WAIT, 100).await.expect("swept").expired, 1);
+    let claimed = steps.claim(0, 1, at(10)).await;
+    assert_eq!((ids(&claimed), claimed.more), (vec!["good".to_owned()], vec![false]));
 }
