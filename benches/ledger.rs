@@ -18,7 +18,8 @@ use tidegate::clock::{self, Timestamp};
 use tidegate::job::{Category, Digest, From, Job, JobKey, Message, OnUnknown, Priority, TemplateRef};
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger};
 use tidegate::ledger::{
-    Account, AdmitRequest, Admitted, ClaimedRow, Fate, Fence, LaneRoom, Ledger, Route, Routed, Settlement, WorkerId,
+    Account, AdmitRequest, Admitted, ClaimedRow, Fate, Fence, Hand, LaneRoom, Ledger, Route, Routed, Settlement,
+    WorkerId,
 };
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -72,6 +73,8 @@ impl Bench {
         let number: tidegate::job::NumberId = "1001".parse().expect("a number");
         let request = |row: ClaimedRow| AdmitRequest {
             routed: Routed { job: serde_json::from_str::<Job>(&row.body).expect("a job").into(), route: row.route },
+            hand: Hand::Claimed(WORKER),
+            again: false,
             number: number.clone(),
             fence: self.fence,
             account: Arc::clone(account),
@@ -91,6 +94,7 @@ impl Bench {
                 fate: Fate::Accepted { wamid: wamid(), held_for_quality: false },
                 hold: None,
                 lift: None,
+                delivered: None,
             },
             other => panic!("not admitted: {other:?}"),
         };

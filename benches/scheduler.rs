@@ -13,7 +13,9 @@ use serde_json::value::to_raw_value;
 use tidegate::clock::{self, Mono, Now, Timestamp};
 use tidegate::job::{Category, Digest, From, Job, JobKey, Message, NumberId, OnUnknown, PoolName, Priority};
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger};
-use tidegate::ledger::{Account, Admission, AdmitRequest, Admitted, Fence, LaneRoom, Ledger, Route, Routed, WorkerId};
+use tidegate::ledger::{
+    Account, Admission, AdmitRequest, Admitted, Fence, Hand, LaneRoom, Ledger, Route, Routed, WorkerId,
+};
 use tidegate::worker::lane::Delivery;
 use tidegate::worker::launch::{Core, Start};
 use tidegate::worker::number::{NumberSpec, Ready, Tenure};
@@ -74,6 +76,8 @@ fn admissions() -> Vec<Admission> {
         ledger.enqueue(jobs.clone(), now).await.expect("enqueued");
         ledger.claim(WORKER, vec![lane], now).await.expect("claimed");
         let request = |routed: Routed| AdmitRequest {
+            hand: Hand::Claimed(WORKER),
+            again: false,
             routed,
             number: number.clone(),
             fence: leases[0].fence,

@@ -116,6 +116,14 @@ impl Digest {
         Self(hash[..16].try_into().expect("SHA-256 has 32 bytes"))
     }
 
+    /// Of a job that was cancelled before anybody saw it: whatever comes up under its name is it.
+    pub const UNSEEN: Self = Self([0; 16]);
+
+    /// Whether two jobs of one name are the same job.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self == other || *self == Self::UNSEEN || *other == Self::UNSEEN
+    }
+
     /// From what [`as_bytes`](Self::as_bytes) gave.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use super::{
     AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, Ledger, LedgerError, OutboxRow, Resolution, Routed, Settled, Settlement, Signal, Swept,
-    TrailEntry, UnknownWait, WorkerId,
+    LaneRoom, Lease, LeaseRow, Ledger, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled, Settlement,
+    Signal, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
@@ -45,8 +45,23 @@ impl Ledger {
         }
     }
 
-    /// Parks claimed rows under holds; where the hold is gone, the row goes back to where it stood.
-    pub async fn park(&self, jobs: Vec<(JobKey, HoldId)>, now: Timestamp) -> Result<(), LedgerError> {
+    /// Frees what stands in this worker's name and is not in its hands, in line: a claim whose answer was lost.
+    pub async fn keep_only(&self, worker: WorkerId, in_hand: Vec<JobKey>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.keep_only(worker, in_hand).await,
+        }
+    }
+
+    /// Ends delivered jobs that the broker gave up as too old. A job that the ledger knows is left as it stands.
+    pub async fn expire(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.expire(jobs, now).await,
+        }
+    }
+
+    /// Parks jobs in hand under holds; where the hold is gone, a row goes back to where it stood. A delivered job that
+    /// the ledger knows already is left as it stands.
+    pub async fn park(&self, jobs: Vec<Parking>, now: Timestamp) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.park(jobs, now).await,
         }
@@ -60,7 +75,8 @@ impl Ledger {
     }
 
     /// Decides, for each request in order, whether the job may be sent now by this number, and notes durably that it
-    /// is about to be. The job must be one that was claimed, or one that the ledger has never seen.
+    /// is about to be. A delivered job that the ledger has never seen gets its row here; of one that it knows and that
+    /// has not ended, the body is kept.
     pub async fn admit(&self, requests: Vec<AdmitRequest>, now: Timestamp) -> Result<Vec<Admitted>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.admit(requests, now).await,
@@ -115,20 +131,21 @@ impl Ledger {
         }
     }
 
-    /// Renews leases and returns those that still are this worker's.
-    pub async fn renew_leases(
-        &self,
-        worker: WorkerId,
-        leases: Vec<Lease>,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<Lease>, LedgerError> {
+    /// Every lease that was ever taken and not forgotten, whoever holds it.
+    pub async fn leases(&self, now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
         match self {
-            Self::Sqlite(ledger) => ledger.renew_leases(worker, leases, ttl, now).await,
+            Self::Sqlite(ledger) => ledger.leases(now).await,
         }
     }
 
-    /// Gives up all leases of a worker at once.
+    /// Gives up some leases of a worker, for others to take at once. What it has claimed stays its own.
+    pub async fn hand_over(&self, worker: WorkerId, names: Vec<String>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.hand_over(worker, names).await,
+        }
+    }
+
+    /// Gives up all leases of a worker at once, and frees what it has claimed.
     pub async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.release_leases(worker).await,
@@ -149,7 +166,8 @@ impl Ledger {
         }
     }
 
-    /// Sets bodies aside that could not become jobs, and numbers them.
+    /// Sets bodies aside that could not become jobs, and numbers them. The same body from the same place with the same
+    /// reason is one row, however often it is delivered.
     pub async fn bury(&self, dead: Vec<Dead>) -> Result<Vec<i64>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.bury(dead).await,
@@ -178,9 +196,14 @@ impl Ledger {
     }
 
     /// Takes jobs back that have not left yet.
-    pub async fn cancel(&self, jobs: Vec<JobRef>, now: Timestamp) -> Result<Vec<Cancelled>, LedgerError> {
+    pub async fn cancel(
+        &self,
+        jobs: Vec<JobRef>,
+        unseen: Unseen,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>, LedgerError> {
         match self {
-            Self::Sqlite(ledger) => ledger.cancel(jobs, now).await,
+            Self::Sqlite(ledger) => ledger.cancel(jobs, unseen, now).await,
         }
     }
 

@@ -86,11 +86,25 @@ pub struct Claimed {
     pub next_due: Option<Timestamp>,
 }
 
+/// How a job came into the hands of the worker that asks about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hand {
+    /// By a claim of this worker's: its waiting row stands in the worker's name.
+    Claimed(WorkerId),
+    /// From the broker, which has it until it is acked: the ledger may have no row of it.
+    Delivered,
+}
+
 /// A request to send a job now, by this number.
 #[derive(Clone, Debug)]
 pub struct AdmitRequest {
     /// The job with its place in line.
     pub routed: Routed,
+    /// How it came here.
+    pub hand: Hand,
+    /// It was asked before under the same number and fence, the answer was lost, and nothing was sent: an attempt
+    /// that this ask began is answered with its admission again.
+    pub again: bool,
     /// The number that shall send it.
     pub number: NumberId,
     /// The lease under which this worker owns the number.
@@ -161,7 +175,8 @@ pub enum Admitted {
     Go(Admission),
     /// It ended, now (expired, cancelled, suppressed, poison) or before: nothing is left to do but ack.
     Ended(State),
-    /// An attempt is in flight or unknown, here or elsewhere; the body is kept: nothing is left to do but ack.
+    /// It waits in its row, or an attempt is in flight or unknown, here or elsewhere; its body is kept: nothing is left
+    /// to do but ack.
     InFlight,
     /// It waits under this hold now.
     Parked(HoldId),
@@ -234,6 +249,19 @@ pub struct Settlement {
     pub hold: Option<HoldOrder>,
     /// A tried hold that proved over: lifted in the same commit.
     pub lift: Option<HoldId>,
+    /// The job, if the broker delivered it: a job that goes on waiting gets its row from this.
+    pub delivered: Option<Routed>,
+}
+
+/// A job in hand that meets a hold which others may pass.
+#[derive(Clone, Debug)]
+pub struct Parking {
+    /// The job.
+    pub key: JobKey,
+    /// The hold to wait under.
+    pub hold: HoldId,
+    /// The job, if the broker delivered it: it gets its row from this, unless it has one.
+    pub delivered: Option<Routed>,
 }
 
 /// What became of a [`Settlement`].
@@ -287,6 +315,28 @@ pub struct DeadRow {
     pub seq: i64,
     /// What was buried.
     pub dead: Dead,
+}
+
+/// What a wish to cancel does about a job that the ledger has not seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unseen {
+    /// Nothing: without a broker, what is not in the ledger is nowhere.
+    Refuse,
+    /// Leaves a row that ends the job when it comes up.
+    Leave,
+}
+
+/// A lease as it stands, whoever holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    /// `number:…`, `worker:…` or `task:…`.
+    pub name: String,
+    /// Who holds it; none if it was given up or ran out.
+    pub owner: Option<WorkerId>,
+    /// Its fence.
+    pub fence: Fence,
+    /// How long it lasts from now, unless renewed.
+    pub left: Duration,
 }
 
 /// A lease that a worker holds.
@@ -418,6 +468,8 @@ pub enum Cancelled {
     TooLate(State),
     /// No job of this name has been seen.
     NotSeen,
+    /// It has not been seen yet: it ends as cancelled when it comes up.
+    Ahead,
     /// Several producers have a job of this id.
     Ambiguous,
 }
@@ -429,6 +481,8 @@ pub struct Signal {
     pub work: u64,
     /// Counts up when holds changed.
     pub holds: u64,
+    /// Counts up when leases were given up, or a worker came or went.
+    pub leases: u64,
 }
 
 /// What a pass of the keeper changed.

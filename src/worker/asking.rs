@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
 use crate::job::JobKey;
-use crate::ledger::Settlement;
+use crate::ledger::{Hand, Parking, Settlement};
 
 use super::attempt;
 use super::event::{Event, PutBack};
@@ -27,7 +27,7 @@ impl Worker {
         while choices.len() < MOST_CHOICES && parked.len() < MOST_CHOICES / 5 {
             match self.core.scheduler.pick(now) {
                 Pick::Admit(choice) => choices.push(choice),
-                Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
+                Pick::Park(delivery, hold) => parked.push(Parking { key: delivery.job().key, hold, delivered: None }),
                 Pick::WaitUntil(_) | Pick::Idle => break,
             }
         }
@@ -44,7 +44,7 @@ impl Worker {
         let requests = choices.iter().map(|choice| {
             let number = &self.core.scheduler.number(choice.number);
             let fence = self.core.fence(choice.number).expect("only a leased number is chosen");
-            attempt::admit_request(choice, &number.spec, fence, times, now)
+            attempt::admit_request(choice, (&number.spec, fence), Hand::Claimed(self.id), times, now)
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();

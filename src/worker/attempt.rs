@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 
 use crate::clock::Now;
 use crate::hold::{HoldId, HoldOrder, Scope};
-use crate::ledger::{Admission, AdmitRequest, Fate, Fence, Settlement};
+use crate::ledger::{Admission, AdmitRequest, Fate, Fence, Hand, Settlement};
 use crate::outcome::Outcome;
 
 use super::lane::Delivery;
@@ -40,9 +40,17 @@ pub struct Policy {
 }
 
 /// Asks the ledger whether the chosen job may go.
-pub fn admit_request(choice: &Choice, spec: &NumberSpec, fence: Fence, times: &AttemptTimes, now: Now) -> AdmitRequest {
+pub fn admit_request(
+    choice: &Choice,
+    (spec, fence): (&NumberSpec, Fence),
+    hand: Hand,
+    times: &AttemptTimes,
+    now: Now,
+) -> AdmitRequest {
     AdmitRequest {
         routed: choice.delivery.routed.clone(),
+        hand,
+        again: false,
         number: spec.id.clone(),
         fence,
         account: spec.account.clone(),
@@ -98,6 +106,7 @@ pub fn conclude(finished: Finished<'_>, policy: &Policy, rng: &mut SmallRng, now
         fate: verdict.fate.clone(),
         hold: verdict.hold.clone(),
         lift: probe.filter(|_| passed),
+        delivered: None,
     };
     Conclusion { settlement, verdict }
 }

@@ -3,7 +3,7 @@
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Settled, Settlement};
+use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Parking, Settled, Settlement};
 use crate::outcome::Outcome;
 
 use super::index::NumberIdx;
@@ -36,7 +36,7 @@ pub(super) enum Event {
 #[derive(Clone, Debug)]
 pub(super) enum PutBack {
     /// To wait under holds.
-    Park(Vec<(JobKey, HoldId)>),
+    Park(Vec<Parking>),
     /// To stand where they stood.
     GiveBack(Vec<JobKey>),
 }

@@ -90,6 +90,6 @@ impl Worker {
         let Ready { admission, .. } = ready;
         self.telling.unsent(&self.ways[number.slot()].metrics, cause);
         let (key, attempt) = (admission.key(), admission.attempt());
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None }, now);
+        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None }, now);
     }
 }

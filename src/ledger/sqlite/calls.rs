@@ -11,8 +11,8 @@ use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
     AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, LedgerError, OutboxRow, Resolution, Routed, Settled, Settlement, Swept, TrailEntry, UnknownWait,
-    WorkerId,
+    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled, Settlement, Swept,
+    TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::outcome::Reason;
 
@@ -52,7 +52,19 @@ impl SqliteLedger {
         self.write(jobs.len(), move |desk| desk.give_back(&jobs)).await
     }
 
-    pub(in crate::ledger) async fn park(&self, jobs: Vec<(JobKey, HoldId)>, now: Timestamp) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn keep_only(
+        &self,
+        _worker: WorkerId,
+        in_hand: Vec<JobKey>,
+    ) -> Result<(), LedgerError> {
+        self.write(1, move |desk| desk.keep_only(&in_hand)).await
+    }
+
+    pub(in crate::ledger) async fn expire(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<(), LedgerError> {
+        self.write(jobs.len(), move |desk| desk.expire_delivered(&jobs, now)).await
+    }
+
+    pub(in crate::ledger) async fn park(&self, jobs: Vec<Parking>, now: Timestamp) -> Result<(), LedgerError> {
         self.write(jobs.len(), move |desk| desk.park(&jobs, now)).await
     }
 
@@ -102,14 +114,12 @@ impl SqliteLedger {
         self.write(names.len(), move |desk| desk.take_leases(worker, names, ttl, now)).await
     }
 
-    pub(in crate::ledger) async fn renew_leases(
-        &self,
-        worker: WorkerId,
-        leases: Vec<Lease>,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<Lease>, LedgerError> {
-        self.write(leases.len(), move |desk| desk.renew_leases(worker, leases, ttl, now)).await
+    pub(in crate::ledger) async fn leases(&self, now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
+        self.write(1, move |desk| desk.leases(now)).await
+    }
+
+    pub(in crate::ledger) async fn hand_over(&self, worker: WorkerId, names: Vec<String>) -> Result<(), LedgerError> {
+        self.write(names.len(), move |desk| desk.hand_over(worker, &names)).await
     }
 
     pub(in crate::ledger) async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
@@ -148,12 +158,13 @@ impl SqliteLedger {
     pub(in crate::ledger) async fn cancel(
         &self,
         jobs: Vec<JobRef>,
+        unseen: Unseen,
         now: Timestamp,
     ) -> Result<Vec<Cancelled>, LedgerError> {
         let mut answers = Vec::new();
         for batch in jobs.chunks(BATCH) {
             let batch = batch.to_vec();
-            answers.extend(self.write(batch.len(), move |desk| desk.cancel(&batch, now)).await?);
+            answers.extend(self.write(batch.len(), move |desk| desk.cancel(&batch, unseen, now)).await?);
         }
         Ok(answers)
     }

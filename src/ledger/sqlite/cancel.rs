@@ -7,17 +7,25 @@ use super::claim::is_in_line;
 use super::desk::Desk;
 use crate::clock::Timestamp;
 use crate::job::{JobId, JobKey, Source};
-use crate::ledger::{Cancelled, JobRef, LedgerError, Resolution};
+use crate::ledger::{Cancelled, JobRef, LedgerError, Resolution, Unseen};
 use crate::outcome::{Reason, State};
 
 impl Desk {
-    pub(super) fn cancel(&self, jobs: &[JobRef], now: Timestamp) -> Result<Vec<Cancelled>, LedgerError> {
-        jobs.iter().map(|job| self.cancel_one(job, now)).collect()
+    pub(super) fn cancel(
+        &self,
+        jobs: &[JobRef],
+        unseen: Unseen,
+        now: Timestamp,
+    ) -> Result<Vec<Cancelled>, LedgerError> {
+        jobs.iter().map(|job| self.cancel_one(job, unseen, now)).collect()
     }
 
-    fn cancel_one(&self, job: &JobRef, now: Timestamp) -> Result<Cancelled, LedgerError> {
+    fn cancel_one(&self, job: &JobRef, unseen: Unseen, now: Timestamp) -> Result<Cancelled, LedgerError> {
         let seq = match rows_of(&self.conn, job)?[..] {
-            [] => return Ok(Cancelled::NotSeen),
+            [] => match unseen {
+                Unseen::Refuse => return Ok(Cancelled::NotSeen),
+                Unseen::Leave => return self.cancel_ahead(job, now),
+            },
             [seq] => seq,
             [_, _, ..] => return Ok(Cancelled::Ambiguous),
         };
@@ -30,6 +38,16 @@ impl Desk {
         }
         self.end(&job, &End::ours(State::Cancelled, Reason::Cancelled, now))?;
         Ok(Cancelled::Done)
+    }
+
+    /// Leaves a row of an ended job that has no body: whatever comes up under this name has ended.
+    fn cancel_ahead(&self, job: &JobRef, now: Timestamp) -> Result<Cancelled, LedgerError> {
+        let source = job.source.as_ref().map(|source| source.parse::<Source>());
+        let (Ok(id), Ok(source)) = (job.id.parse::<JobId>(), source.transpose()) else {
+            return Ok(Cancelled::NotSeen);
+        };
+        self.insert_cancelled(JobKey::of(source.as_ref(), &id), &id, source.as_ref(), now)?;
+        Ok(Cancelled::Ahead)
     }
 
     pub(super) fn resolve(&self, job: &JobRef, resolution: Resolution, now: Timestamp) -> Result<bool, LedgerError> {

@@ -1,15 +1,16 @@
 //! Waiting rows into the worker's hands, and back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{OptionalExtension, Row, Rows, params};
 
 use super::change::{End, Place, Wait};
 use super::desk::Desk;
+use super::enqueue::{Begins, body};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::JobKey;
-use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError};
+use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError, Parking, Routed};
 use crate::outcome::{Reason, State};
 
 const TIMED: &str = "SELECT w.seq, w.expires_at, w.due_at, b.key, b.body, w.held
@@ -242,8 +243,39 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn park(&self, jobs: &[(JobKey, HoldId)], now: Timestamp) -> Result<(), LedgerError> {
-        for (key, hold) in jobs {
+    /// Frees every row in hand that is not among these.
+    pub(super) fn keep_only(&self, in_hand: &[JobKey]) -> Result<(), LedgerError> {
+        let kept: HashSet<&[u8; 16]> = in_hand.iter().map(JobKey::as_bytes).collect();
+        let mut find = self.conn.prepare_cached(
+            "SELECT w.seq, j.key FROM waiting w JOIN jobs j ON j.seq = w.seq
+             WHERE w.owned = 1 AND j.state IN ('queued', 'waiting')",
+        )?;
+        let rows = find.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?)))?;
+        for (seq, key) in rows.collect::<Result<Vec<_>, _>>()? {
+            if !kept.contains(&key) {
+                self.put_back(seq)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends delivered jobs that were given up elsewhere as too old.
+    pub(super) fn expire_delivered(&self, jobs: &[Routed], now: Timestamp) -> Result<(), LedgerError> {
+        for routed in jobs {
+            if let Some(seq) = self.insert(routed, &body(&routed.job), now, Begins::InHand)? {
+                self.expire(seq, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn park(&self, jobs: &[Parking], now: Timestamp) -> Result<(), LedgerError> {
+        for Parking { key, hold, delivered } in jobs {
+            if let Some(routed) = delivered
+                && self.insert(routed, &body(&routed.job), now, Begins::InHand)?.is_none()
+            {
+                continue;
+            }
             let Some(job) = self.find(*key)?.filter(|job| is_in_line(job.state)) else { continue };
             let Some(hold) = self.standing_hold(*hold)? else {
                 self.put_back(job.seq)?;

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 use super::desk::{Desk, damaged, word};
 use super::event::Happened;
 use crate::clock::Timestamp;
-use crate::job::{Campaign, Digest, Job, JobKey, Source};
+use crate::job::{Campaign, Digest, Job, JobId, JobKey, Source};
 use crate::ledger::{Enqueued, LedgerError, Routed};
 use crate::outcome::{Reason, State};
 
@@ -133,10 +133,42 @@ impl Desk {
         Ok(Some(seq))
     }
 
+    /// A row for a job that was cancelled before anybody saw it.
+    pub(super) fn insert_cancelled(
+        &self,
+        key: JobKey,
+        id: &JobId,
+        source: Option<&Source>,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        self.conn
+            .prepare_cached(
+                "INSERT INTO lanes (pool, pinned, priority) VALUES ('', '', 'normal') ON CONFLICT DO NOTHING",
+            )?
+            .execute([])?;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO jobs (key, source, id, digest, lane, recipient, category, on_unknown, expires_at, created_at,
+                     state, reason, ended_at, updated_at)
+                 SELECT ?1, ?2, ?3, ?4, id, '', '', 'leave', ?5, ?5, 'cancelled', 'cancelled', ?5, ?5
+                 FROM lanes WHERE pool = '' AND pinned = '' AND priority = 'normal'",
+            )?
+            .execute(params![
+                key.as_bytes(),
+                source.map(Source::as_str),
+                id.as_str(),
+                Digest::UNSEEN.as_bytes(),
+                now.as_millis(),
+            ])?;
+        self.know_source(source)?;
+        self.tally.add(State::Cancelled, Some(Reason::Cancelled));
+        Ok(())
+    }
+
     fn recognise(&self, job: &Job) -> Result<Enqueued, LedgerError> {
         let known = self.digest(job.key)?;
         let (digest, state) = known.ok_or_else(|| damaged("a job that is there cannot be found"))?;
-        Ok(if digest == job.digest { Enqueued::Duplicate(state) } else { Enqueued::IdReused })
+        Ok(if digest.is_same(&job.digest) { Enqueued::Duplicate(state) } else { Enqueued::IdReused })
     }
 
     fn digest(&self, key: JobKey) -> Result<Option<(Digest, State)>, LedgerError> {

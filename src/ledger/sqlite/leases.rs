@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
 use crate::job::NumberId;
-use crate::ledger::{Fence, Lease, LedgerError, WorkerId};
+use crate::ledger::{Fence, Lease, LeaseRow, LedgerError, WorkerId};
 
 impl Desk {
     pub(super) fn take_leases(
@@ -34,25 +35,26 @@ impl Desk {
         Ok(taken)
     }
 
-    /// A lease that ran out is renewed too, as long as nobody else has taken it.
-    pub(super) fn renew_leases(
-        &self,
-        worker: WorkerId,
-        leases: Vec<Lease>,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<Lease>, LedgerError> {
-        let mut renew = self
+    /// Every lease, whoever holds it.
+    pub(super) fn leases(&self, now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
+        let mut find = self.conn.prepare_cached("SELECT name, owner, fence, expires_at FROM leases ORDER BY name")?;
+        let rows = find.query_map([], |row| {
+            let left = Timestamp::from_millis(row.get(3)?).since(now);
+            let owner: Option<[u8; 16]> = row.get(1)?;
+            let owner = owner.filter(|_| !left.is_zero()).map(|bytes| WorkerId(Uuid::from_bytes(bytes)));
+            Ok(LeaseRow { name: row.get(0)?, owner, fence: Fence(row.get(2)?), left })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn hand_over(&self, worker: WorkerId, names: &[String]) -> Result<(), LedgerError> {
+        let mut release = self
             .conn
-            .prepare_cached("UPDATE leases SET expires_at = ?4 WHERE name = ?1 AND owner = ?2 AND fence = ?3")?;
-        let mut renewed = Vec::with_capacity(leases.len());
-        for lease in leases {
-            let expires_at = (now + ttl).as_millis();
-            if renew.execute(params![lease.name, worker.0.as_bytes(), lease.fence.0, expires_at])? > 0 {
-                renewed.push(lease);
-            }
+            .prepare_cached("UPDATE leases SET owner = NULL, expires_at = 0 WHERE name = ?1 AND owner = ?2")?;
+        for name in names {
+            release.execute(params![name, worker.0.as_bytes()])?;
         }
-        Ok(renewed)
+        Ok(())
     }
 
     pub(super) fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {

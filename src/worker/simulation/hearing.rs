@@ -152,7 +152,7 @@ impl Shell {
         let lift = probe.filter(|_| matches!(outcome, Outcome::Accepted { .. }));
         let (key, attempt) = (admission.key(), admission.attempt());
         let Reading { fate, hold, .. } = reading;
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold, lift }, now);
+        self.settle(Settlement { key, attempt, at: now.wall, fate, hold, lift, delivered: None }, now);
         Ok(())
     }
 }

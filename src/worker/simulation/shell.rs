@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, LaneRoom, Lease, Routed, Settlement};
+use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, Routed, Settlement};
 use crate::outcome::NotSentCause;
 use crate::worker::index::NumberIdx;
 use crate::worker::intake::{Caps, Intake, Wanted};
@@ -215,7 +215,7 @@ impl Shell {
     fn unsent(&mut self, admission: &Admission, cause: NotSentCause, now: Now) {
         let fate = Fate::Retry { due: now.wall, reason: cause.reason(), code: None, charged: false };
         let (key, attempt) = (admission.key(), admission.attempt());
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None }, now);
+        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None }, now);
     }
 
     pub(super) fn settle(&mut self, settlement: Settlement, now: Now) {
@@ -266,6 +266,8 @@ impl Shell {
         let spec = &self.core.scheduler.number(choice.number).spec;
         AdmitRequest {
             routed: choice.delivery.routed.clone(),
+            hand: Hand::Delivered,
+            again: false,
             number: spec.id.clone(),
             fence: self.core.fence(choice.number).expect("an able number has a lease"),
             account: spec.account.clone(),

@@ -8,9 +8,10 @@ use serde_json::value::to_raw_value;
 use tidegate::clock::Timestamp;
 use tidegate::hold::{Cover, Effect, Hold, HoldId, HoldOrder, Scope};
 use tidegate::job::{Category, Digest, From, Job, JobKey, Message, OnUnknown, Priority, TemplateRef};
+pub use tidegate::ledger::Unseen;
 use tidegate::ledger::{
-    Account, Admission, AdmitRequest, Admitted, Census, Claimed, ClaimedRow, Enqueued, Fate, Fence, JobRef, JobRow,
-    LaneRoom, Ledger, Route, Routed, Settled, Settlement, UnknownWait, WorkerId,
+    Account, Admission, AdmitRequest, Admitted, Census, Claimed, ClaimedRow, Enqueued, Fate, Fence, Hand, JobRef,
+    JobRow, LaneRoom, Ledger, Parking, Route, Routed, Settled, Settlement, UnknownWait, WorkerId,
 };
 use tidegate::outcome::{Reason, State};
 use uuid::Uuid;
@@ -113,6 +114,10 @@ pub fn rest(number: &str, until: Timestamp) -> HoldOrder {
     HoldOrder { probe: true, reason, ..order(Cover::of(Scope::Number, number), Effect::Wait, Some(until)) }
 }
 
+pub fn parking(key: JobKey, hold: HoldId) -> Parking {
+    Parking { key, hold, delivered: None }
+}
+
 /// The job's name as people give it.
 pub fn named(id: &str) -> JobRef {
     JobRef { source: None, id: id.to_owned() }
@@ -152,6 +157,8 @@ impl<'a> Steps<'a> {
     pub fn request(&self, job: Job) -> AdmitRequest {
         AdmitRequest {
             routed: routed(job),
+            hand: Hand::Claimed(worker()),
+            again: false,
             number: NUMBER.parse().expect("a number"),
             fence: self.fence,
             account: Arc::new(Account {
@@ -232,7 +239,7 @@ pub fn go(admitted: Admitted) -> Admission {
 }
 
 pub fn settlement(admission: &Admission, fate: Fate, at: Timestamp) -> Settlement {
-    Settlement { key: admission.key(), attempt: admission.attempt(), at, fate, hold: None, lift: None }
+    Settlement { key: admission.key(), attempt: admission.attempt(), at, fate, hold: None, lift: None, delivered: None }
 }
 
 pub fn accepted() -> Fate {

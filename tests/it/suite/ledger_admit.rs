@@ -47,7 +47,7 @@ pub async fn a_job_that_ended_stays_ended(ledger: &Ledger) {
     assert_eq!(steps.admit(job("a"), at(2)).await, Admitted::Ended(State::Accepted));
     steps.enqueue(job("b"), at(3)).await;
     steps.claim(0, 1, at(3)).await;
-    ledger.cancel(vec![named("b")], at(4)).await.expect("answered");
+    ledger.cancel(vec![named("b")], Unseen::Refuse, at(4)).await.expect("answered");
     assert_eq!(steps.admit(job("b"), at(5)).await, Admitted::Ended(State::Cancelled));
 }
 
@@ -115,7 +115,7 @@ pub async fn a_hold_parks_what_it_covers(ledger: &Ledger) {
         assert_eq!(row.hold.as_ref(), Some(&hold));
         assert_eq!(ledger.trail(job.key).await.expect("read")[0].until, Some(at(500)));
         assert!(steps.claim(9, 9, at(3)).await.rows.is_empty());
-        ledger.cancel(vec![named(&name)], at(4)).await.expect("answered");
+        ledger.cancel(vec![named(&name)], Unseen::Refuse, at(4)).await.expect("answered");
         assert!(steps.lift(hold.id, at(4)).await);
     }
 }

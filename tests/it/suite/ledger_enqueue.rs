@@ -52,7 +52,7 @@ pub async fn two_producers_may_share_an_id(ledger: &Ledger) {
     let of_desk = JobRef { source: Some("desk".to_owned()), id: "a".to_owned() };
     let shown = ledger.show(of_desk).await.expect("shown");
     assert_eq!(shown.iter().map(|row| row.source.as_deref()).collect::<Vec<_>>(), [Some("desk")]);
-    let cancelled = ledger.cancel(vec![named("a")], at(1)).await.expect("answered");
+    let cancelled = ledger.cancel(vec![named("a")], Unseen::Refuse, at(1)).await.expect("answered");
     assert_eq!(cancelled, [Cancelled::Ambiguous]);
 }
 

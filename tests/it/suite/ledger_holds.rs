@@ -12,7 +12,7 @@ async fn park(steps: &Steps<'_>, names: &[&str], hold: HoldId) {
     }
     let claimed = steps.claim(100, 100, at(0)).await;
     assert_eq!(ids(&claimed), names);
-    let parked = claimed.rows.iter().map(|row| (row.key, hold)).collect();
+    let parked = claimed.rows.iter().map(|row| parking(row.key, hold)).collect();
     steps.ledger.park(parked, at(0)).await.expect("parked");
 }
 
@@ -73,7 +73,7 @@ pub async fn rows_of_one_lane_are_let_out_however_many_holds_keep_others(ledger:
         let row = Routed { route: route(pool), ..routed(job(&name)) };
         ledger.enqueue(vec![row], at(0)).await.expect("enqueued");
         let claimed = ledger.claim(worker(), vec![room(pool)], at(0)).await.expect("claimed");
-        ledger.park(vec![(claimed.rows[0].key, hold.id)], at(0)).await.expect("parked");
+        ledger.park(vec![parking(claimed.rows[0].key, hold.id)], at(0)).await.expect("parked");
         holds.push(hold.id);
     }
     for hold in holds {
@@ -123,7 +123,7 @@ pub async fn one_parked_row_comes_out_to_try_a_hold_whose_time_is_over(ledger: &
     assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["a".to_owned()], Some(hold.id)));
     assert!(steps.claim(9, 9, at(31)).await.rows.is_empty());
     // It did not come through: the hold is placed again, and tried again at its new end.
-    ledger.park(vec![(job("a").key, hold.id)], at(31)).await.expect("parked");
+    ledger.park(vec![parking(job("a").key, hold.id)], at(31)).await.expect("parked");
     steps.place(rest(NUMBER, at(90)), at(31)).await;
     assert!(steps.claim(9, 9, at(89)).await.rows.is_empty());
     assert_eq!(steps.claim(9, 9, at(90)).await.rows.len(), 1);

@@ -32,8 +32,6 @@ pub async fn a_lease_has_one_owner_and_a_new_fence_with_each(ledger: &Ledger) {
     assert_eq!(take(other(), ms(8_999)).await.expect("answered"), []);
     let taken = [lease_of("task:sweep", 2), lease_of("number:7", 2)];
     assert_eq!(take(other(), at(9)).await.expect("answered"), taken);
-    assert_eq!(ledger.renew_leases(worker(), both.to_vec(), TTL, at(10)).await.expect("answered"), []);
-    assert_eq!(ledger.renew_leases(other(), taken.to_vec(), TTL, at(10)).await.expect("answered"), taken);
 }
 
 pub async fn a_lease_given_up_is_free_at_once(ledger: &Ledger) {
@@ -42,7 +40,6 @@ pub async fn a_lease_given_up_is_free_at_once(ledger: &Ledger) {
     let taken = ledger.take_leases(other(), names(&["number:7"]), TTL, at(0)).await.expect("answered");
     assert_eq!(taken, [lease_of("number:7", 2)]);
     ledger.release_leases(worker()).await.expect("released");
-    assert_eq!(ledger.renew_leases(other(), taken.clone(), TTL, at(1)).await.expect("answered"), taken);
 }
 
 pub async fn an_attempt_past_its_deadline_is_unknown(ledger: &Ledger) {
@@ -91,7 +88,7 @@ pub async fn waiting_rows_out_of_time_end_wherever_they_stand(ledger: &Ledger) {
         steps.enqueue(Job { expires_at: at(100), ..job(name) }, at(0)).await;
     }
     steps.claim(9, 3, at(0)).await;
-    ledger.park(vec![(job("parked").key, hold.id)], at(0)).await.expect("parked");
+    ledger.park(vec![parking(job("parked").key, hold.id)], at(0)).await.expect("parked");
     ledger.defer(vec![(job("deferred").key, at(500), Reason::NumberBusy)], at(0)).await.expect("deferred");
     assert_eq!(ledger.sweep(ms(99_999), WAIT, 100).await.expect("swept").expired, 0);
     assert_eq!(ledger.sweep(at(100), WAIT, 3).await.expect("swept").expired, 3, "at most as many as asked");

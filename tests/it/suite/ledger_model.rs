@@ -111,7 +111,7 @@ impl Hands<'_> {
             Act::Park(which) => {
                 let Some(job) = self.take(which) else { return };
                 let hold = ledger.holds().await.expect("listed").first().map_or(HoldId(99), |hold| hold.id);
-                ledger.park(vec![(job.key, hold)], now).await.expect("parked");
+                ledger.park(vec![parking(job.key, hold)], now).await.expect("parked");
             }
             Act::Defer(which, wait) => {
                 let Some(job) = self.take(which) else { return };
@@ -139,7 +139,9 @@ impl Hands<'_> {
             }
             Act::Sweep => drop(ledger.sweep(now, WAIT, 3).await.expect("swept")),
             Act::Trim => drop(ledger.trim(now, 3).await.expect("trimmed")),
-            Act::Cancel(n) => drop(ledger.cancel(vec![named(nth(n).id.as_str())], now).await.expect("answered")),
+            Act::Cancel(n) => {
+                drop(ledger.cancel(vec![named(nth(n).id.as_str())], Unseen::Refuse, now).await.expect("answered"))
+            }
             Act::Resolve(n, resolution) => {
                 let resolution = [Resolution::Sent, Resolution::Resend, Resolution::Leave][usize::from(resolution)];
                 ledger.resolve(named(nth(n).id.as_str()), resolution, now).await.expect("answered");

@@ -12,7 +12,7 @@ pub async fn a_job_that_has_not_left_can_be_taken_back(ledger: &Ledger) {
     steps.enqueue(job("queued"), at(0)).await;
     steps.enqueue(Job { not_before: Some(at(50)), ..job("waiting") }, at(0)).await;
     let names = ["queued", "waiting", "sending", "nowhere", "queued"].map(named).to_vec();
-    let answers = ledger.cancel(names, at(1)).await.expect("answered");
+    let answers = ledger.cancel(names, Unseen::Refuse, at(1)).await.expect("answered");
     let too_late = Cancelled::TooLate(State::Sending);
     assert_eq!(answers, [Cancelled::Done, Cancelled::Done, too_late, Cancelled::NotSeen, Cancelled::Done]);
     assert_eq!(steps.stands("waiting").await, (State::Cancelled, Some(Reason::Cancelled)));
@@ -76,7 +76,7 @@ pub async fn the_census_counts_every_job_where_it_stands(ledger: &Ledger) {
     assert_eq!(census.waiting, [(Reason::ServiceUnavailable, 1), (Reason::NotBefore, 1)]);
     assert_eq!(census.oldest_due, Some(at(3)));
     ledger.bury(vec![body("x")]).await.expect("buried");
-    ledger.cancel(["a", "b", "c", "d"].map(named).to_vec(), at(9)).await.expect("answered");
+    ledger.cancel(["a", "b", "c", "d"].map(named).to_vec(), Unseen::Refuse, at(9)).await.expect("answered");
     let census = steps.census().await;
     assert_eq!((census.states, census.dead), (vec![(State::Cancelled, 4)], 1));
     assert_eq!((census.waiting, census.oldest_due), (vec![], None));

@@ -433,13 +433,13 @@ async fn lifted_holds_without_rows_are_forgotten_by_the_sweep() {
         let name = format!("job {n}");
         steps.enqueue(job(&name), at(0)).await;
         steps.claim(0, 1, at(0)).await;
-        ledger.park(vec![(job(&name).key, hold.id)], at(0)).await.expect("parked");
+        ledger.park(vec![parking(job(&name).key, hold.id)], at(0)).await.expect("parked");
         parked.push((hold.id, name));
     }
     for (hold, name) in parked {
         steps.lift(hold, at(1)).await;
         if name != "job 4" {
-            ledger.cancel(vec![named(&name)], at(1)).await.expect("answered");
+            ledger.cancel(vec![named(&name)], Unseen::Refuse, at(1)).await.expect("answered");
         }
     }
     let lifted = || -> i64 {
