@@ -19,11 +19,13 @@ use crate::ledger::{Census, Ledger, UnknownWait, sqlite};
 use crate::metrics::Metrics;
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
+use crate::queue::Queue;
 use crate::telemetry::DroppedLines;
 use crate::worker::attempt::{AttemptTimes, Policy};
 use crate::worker::intake::Caps;
 use crate::worker::leases::LeaseTimes;
 use crate::worker::picture::Easel;
+use crate::worker::reception::Router;
 use crate::worker::retry::Retries;
 use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Settings, Worker};
@@ -78,7 +80,6 @@ pub async fn run(config: &Config, options: RunOptions, stop: CancellationToken) 
     if options.plays(Role::Sender) {
         config.check_sending()?;
     }
-    config.check_version()?;
     let ledger = open_ledger(config, sqlite::Access::Worker).await?;
     run_on(config, options, ledger, stop).await
 }
@@ -143,9 +144,13 @@ impl House {
         let (changes, changes_seen) = mpsc::channel(CHANGES);
         let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
         self.helpers.spawn(refresher.run(self.stop.clone()));
+        let queue = Queue::None;
+        let directory =
+            fleet::Pools::new(config).directory(members.iter().map(|member| (&member.id, member.display.as_str())));
+        let router = Router::new(move |from| directory.route(from).map_err(|error| error.to_string()));
         let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
         self.helpers.spawn(until_stopped(opener, self.stop.clone()));
-        let parts = Parts { ledger, client, api: fleet::api(config), telling, easel };
+        let parts = Parts { ledger, queue, router, client, api: fleet::api(config), telling, easel };
         let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), clock::now());
         let run = worker.run(stop.clone(), changes_seen);
         tokio::pin!(run);

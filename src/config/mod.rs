@@ -135,22 +135,6 @@ impl Config {
         SecretWatch::start(self.watched.clone())
     }
 
-    /// Whether this version has all that it names: PostgreSQL and a broker come with a later one.
-    pub fn check_version(&self) -> Result<(), ConfigError> {
-        let postgres = matches!(self.ledger.url, LedgerUrl::Postgres(_))
-            .then_some(("ledger.url", "this version keeps its ledger in SQLite only: \"sqlite:PATH\""));
-        let broker =
-            self.queue.broker.as_ref().map(|_| ("queue.url", "this version has no broker support yet: leave it unset"));
-        let problem = |(key, message): (&str, &str)| Problem {
-            key: key.to_owned(),
-            value: None,
-            origin: None,
-            message: message.to_owned(),
-        };
-        let problems: Vec<Problem> = postgres.into_iter().chain(broker).map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
-    }
-
     /// Whether a sender can start on it: commands that send nothing need neither credential nor number.
     pub fn check_sending(&self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
