@@ -27,7 +27,9 @@ fn main() {
             verdicts.push(embedded::retry().await);
         }
         let Some(services) = stand::Services::named() else {
-            println!("TEST_AMQP_URL and TEST_DATABASE_URL are not set: nothing is measured over RabbitMQ and PostgreSQL");
+            println!(
+                "TEST_AMQP_URL and TEST_DATABASE_URL are not set: nothing is measured over RabbitMQ and PostgreSQL"
+            );
             return;
         };
         if is_wanted("shared") {

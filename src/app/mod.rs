@@ -30,7 +30,7 @@ use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Worker};
 
 use open::ledger_name;
-pub use open::open_ledger;
+pub use open::{Migrated, migrate, open_ledger};
 
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.
 const CHANGES: usize = 64;

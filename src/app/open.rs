@@ -27,3 +27,24 @@ pub(super) fn ledger_name(config: &Config) -> String {
         LedgerUrl::Postgres(_) => "postgres".to_owned(),
     }
 }
+
+/// Brings the ledger's schema and the broker's lanes up to date: what a deployment does before anybody starts. Twice
+/// does nothing more.
+pub async fn migrate(config: &Config) -> Result<Migrated> {
+    let (from, to) = match &config.ledger.url {
+        LedgerUrl::Sqlite(path) => {
+            sqlite::migrate(path).with_context(|| format!("the ledger {} can't be migrated", path.display()))?
+        }
+        LedgerUrl::Postgres(_) => anyhow::bail!("provisional"),
+    };
+    Ok(Migrated { from, to })
+}
+
+/// What a migration came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema's version before,
+    pub from: i64,
+    /// and after.
+    pub to: i64,
+}
