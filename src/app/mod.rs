@@ -77,6 +77,10 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let (census, census_seen) = watch::channel(Census::default());
     let (picture, picture_seen) = watch::channel(Arc::new(StatusSnapshot::starting(now.wall)));
     let metrics = Arc::new(Metrics::new());
+    if config.queue.broker.is_some() {
+        // Away until it says otherwise.
+        metrics.broker().connected(false);
+    }
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let mut house = House { helpers: JoinSet::new(), stop: CancellationToken::new() };
     if !options.quiet {

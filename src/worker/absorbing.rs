@@ -199,6 +199,7 @@ impl Worker {
         self.renew_at = Some(sent + self.settings.leases.renew);
         match answer {
             Ok(leases) => {
+                self.telling.ledger_answered();
                 leases::apply(&mut self.core, &leases, self.settings.leases, sent, now.mono);
             }
             Err(error) => {
