@@ -16,6 +16,7 @@ mod operators;
 mod process;
 mod rate;
 mod refusals;
+mod services;
 mod startup;
 mod suite;
 mod timing;
