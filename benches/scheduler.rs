@@ -122,7 +122,9 @@ impl Bench {
         let jobs: Vec<Arc<Job>> = Priority::ALL.iter().map(|priority| Arc::new(job(0, *priority))).collect();
         for n in 0..waiting {
             let routed = Routed { job: Arc::clone(&jobs[n % 4]), route: route() };
-            core.scheduler.push(Delivery { routed, due_at: None, bytes: 500 }).expect("the lane is served");
+            core.scheduler
+                .push(Delivery { routed, due_at: None, ticket: None, bytes: 500 })
+                .expect("the lane is served");
         }
         Self { core, admissions, now }
     }
@@ -202,8 +204,12 @@ impl Bench {
 /// The same deliveries, handed on by a queue that decides nothing.
 fn bare(waiting: usize, messages: u32) -> f64 {
     let shared = Arc::new(job(0, Priority::Normal));
-    let delivery =
-        || Delivery { routed: Routed { job: Arc::clone(&shared), route: route() }, due_at: None, bytes: 500 };
+    let delivery = || Delivery {
+        routed: Routed { job: Arc::clone(&shared), route: route() },
+        due_at: None,
+        ticket: None,
+        bytes: 500,
+    };
     let mut queue: VecDeque<Delivery> = (0..waiting).map(|_| delivery()).collect();
     let began = clock::now().mono;
     for _ in 0..messages {

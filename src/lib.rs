@@ -26,7 +26,7 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `telemetry`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `worker`
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
@@ -39,9 +39,10 @@
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
 //! - `outcome` uses nothing
+//! - `queue` uses `job`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
-//! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `telemetry`
+//! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`
 
 pub mod app;
 pub mod cli;
@@ -56,6 +57,7 @@ pub mod ledger;
 pub mod metrics;
 pub mod ops;
 pub mod outcome;
+pub mod queue;
 pub mod sim;
 pub mod telemetry;
 pub mod worker;

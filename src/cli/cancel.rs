@@ -36,7 +36,7 @@ const COLUMNS: &[Column<Answer>] = &[words("JOB", |row| row.job.clone()), words(
 impl Cancel {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let ledger = context.ledger(&config)?;
+        let ledger = context.ledger(&config).await?;
         let unseen = if config.queue.broker.is_some() { Unseen::Leave } else { Unseen::Refuse };
         let mut answers = Vec::with_capacity(self.jobs.len());
         for job in self.jobs {

@@ -8,10 +8,11 @@ use anyhow::{Context as _, anyhow};
 use super::Global;
 use super::output::Output;
 use super::wording::say;
-use crate::config::{Config, LedgerUrl, Migrate, Sources};
+use crate::app;
+use crate::config::{Config, LedgerUrl, Sources};
 use crate::fleet::{Directory, Pools};
 use crate::job::NumberId;
-use crate::ledger::sqlite::{self, Access, SqliteLedger};
+use crate::ledger::sqlite::Access;
 use crate::ledger::{FleetRow, Ledger};
 
 /// The flags that all commands share.
@@ -52,45 +53,31 @@ impl Context {
     }
 
     /// The ledger, for a command that looks at what is there.
-    pub fn ledger(&self, config: &Config) -> anyhow::Result<Ledger> {
-        open(config, Absent::Refuse)
+    pub async fn ledger(&self, config: &Config) -> anyhow::Result<Ledger> {
+        open(config, Absent::Refuse).await
     }
 
     /// The ledger, made if it is not there yet: for a command that puts something in.
-    pub fn ledger_or_new(&self, config: &Config) -> anyhow::Result<Ledger> {
-        open(config, Absent::Make)
+    pub async fn ledger_or_new(&self, config: &Config) -> anyhow::Result<Ledger> {
+        open(config, Absent::Make).await
     }
 }
 
-fn open(config: &Config, absent: Absent) -> anyhow::Result<Ledger> {
-    let path = ledger_path(config)?;
-    if !path.exists() {
-        match absent {
-            Absent::Refuse => {
-                return Err(anyhow!(
-                    "there is no ledger at {} yet: `tidegate run` or `tidegate send` makes it, and data_dir or \
-                     ledger.url says where it is",
-                    path.display()
-                ));
-            }
-            Absent::Make => make_folder(path)?,
-        }
+async fn open(config: &Config, absent: Absent) -> anyhow::Result<Ledger> {
+    if let LedgerUrl::Sqlite(path) = &config.ledger.url {
+        find_or_make(path, absent)?;
     }
-    let migrate = match config.migrate {
-        Migrate::Auto => sqlite::Migrate::Auto,
-        Migrate::Check => sqlite::Migrate::Check,
-    };
-    let ledger = SqliteLedger::open(path, Access::Beside, migrate)
-        .with_context(|| format!("the ledger {} can't be opened", path.display()))?;
-    Ok(Ledger::Sqlite(ledger))
+    app::open_ledger(config, Access::Beside).await
 }
 
-/// Where the embedded ledger is.
-pub fn ledger_path(config: &Config) -> anyhow::Result<&Path> {
-    match &config.ledger.url {
-        LedgerUrl::Sqlite(path) => Ok(path),
-        LedgerUrl::Postgres(_) => Err(anyhow!(
-            "ledger.url: this version keeps its ledger in SQLite: \"sqlite:PATH\", or nothing for data_dir"
+fn find_or_make(path: &Path, absent: Absent) -> anyhow::Result<()> {
+    match absent {
+        _ if path.exists() => Ok(()),
+        Absent::Make => make_folder(path),
+        Absent::Refuse => Err(anyhow!(
+            "there is no ledger at {} yet: `tidegate run` or `tidegate send` makes it, and data_dir or ledger.url says \
+             where it is",
+            path.display()
         )),
     }
 }

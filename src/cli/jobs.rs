@@ -67,7 +67,7 @@ impl Jobs {
 
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let filter = JobFilter {
             state: self.state,
             campaign: self.campaign.as_ref().map(ToString::to_string),

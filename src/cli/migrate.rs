@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::{Context, ledger_path, make_folder};
+use super::context::{Context, make_folder};
 use super::exit::Exit;
 use super::wording::say;
+use crate::config::LedgerUrl;
 use crate::ledger::LedgerError;
 use crate::ledger::sqlite::{self, Access, SqliteLedger};
 
@@ -36,7 +37,7 @@ struct Standing {
 impl Migrate {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let path = ledger_path(&config)?;
+        let LedgerUrl::Sqlite(path) = &config.ledger.url else { anyhow::bail!("provisional") };
         let shown = path.display();
         match self.what.unwrap_or(What::Up) {
             What::Up => {

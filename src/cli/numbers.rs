@@ -86,7 +86,7 @@ impl Numbers {
 
 async fn list(context: &Context) -> anyhow::Result<Exit> {
     let config = context.config()?;
-    let ledger = context.ledger_or_new(&config)?;
+    let ledger = context.ledger_or_new(&config).await?;
     let rows = listed(&config, &ledger).await?;
     context.output.list(&rows, COLUMNS)?;
     if rows.is_empty() && context.output == Output::Table {
@@ -152,7 +152,7 @@ fn held(row: &Listed) -> String {
 impl Pause {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let ledger = context.ledger_or_new(&config)?;
+        let ledger = context.ledger_or_new(&config).await?;
         let now = clock::now().wall;
         let id = number_id(&self.number, &config, &ledger).await?;
         let until = self.until.map(|until| until.seen_from(now));
@@ -180,7 +180,7 @@ impl Pause {
 impl Resume {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let ledger = context.ledger(&config)?;
+        let ledger = context.ledger(&config).await?;
         let id = number_id(&self.number, &config, &ledger).await?;
         let holds = ledger.holds().await?;
         let own = Cover::of(Scope::Number, id.as_str());

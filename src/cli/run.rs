@@ -4,11 +4,11 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, ledger_path, make_folder};
+use super::context::{Context, make_folder};
 use super::exit::Exit;
 use super::wording::{counted, say};
 use crate::app::{self, Role, RunOptions};
-use crate::config::Config;
+use crate::config::{Config, LedgerUrl};
 use crate::telemetry;
 use crate::worker::Drained;
 
@@ -27,7 +27,9 @@ pub struct Run {
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config_without_notices()?;
-        make_folder(ledger_path(&config)?)?;
+        if let LedgerUrl::Sqlite(path) = &config.ledger.url {
+            make_folder(path)?;
+        }
         let logs = telemetry::init(&config.log);
         for notice in config.notices() {
             tracing::warn!("{notice}");

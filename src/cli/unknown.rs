@@ -77,7 +77,7 @@ impl Unknown {
 
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let filter = JobFilter { state: Some(State::Unknown), limit: self.limit, ..JobFilter::default() };
         let mut rows = ledger.jobs(filter).await?;
         if !self.full {
@@ -105,7 +105,7 @@ impl Verdict {
 
 impl Resolve {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let row = find_or_fail(&ledger, &self.job).await?;
         let name = full_name(&row);
         if row.state != State::Unknown {

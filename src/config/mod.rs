@@ -135,22 +135,6 @@ impl Config {
         SecretWatch::start(self.watched.clone())
     }
 
-    /// Whether this version has all that it names: PostgreSQL and a broker come with a later one.
-    pub fn check_version(&self) -> Result<(), ConfigError> {
-        let postgres = matches!(self.ledger.url, LedgerUrl::Postgres(_))
-            .then_some(("ledger.url", "this version keeps its ledger in SQLite only: \"sqlite:PATH\""));
-        let broker =
-            self.queue.broker.as_ref().map(|_| ("queue.url", "this version has no broker support yet: leave it unset"));
-        let problem = |(key, message): (&str, &str)| Problem {
-            key: key.to_owned(),
-            value: None,
-            origin: None,
-            message: message.to_owned(),
-        };
-        let problems: Vec<Problem> = postgres.into_iter().chain(broker).map(problem).collect();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
-    }
-
     /// Whether a sender can start on it: commands that send nothing need neither credential nor number.
     pub fn check_sending(&self) -> Result<(), ConfigError> {
         let mut problems = Vec::new();
@@ -245,10 +229,10 @@ fn data_dir(text: &str) -> Result<PathBuf, String> {
 }
 
 fn notices(sources: &Sources, config: &Config, settings: &[Setting]) -> Vec<String> {
-    let top_level: BTreeSet<_> =
-        settings.iter().map(|setting| setting.key.as_str()).filter(|key| !key.contains(['.', '['])).collect();
+    let keys: BTreeSet<_> =
+        settings.iter().map(|setting| setting.key.as_str()).filter(|key| !key.contains('[')).collect();
     let variables = Variables::gather(&sources.env, sources.dotenv.as_deref(), &mut Vec::new());
-    let misnamed = variables.misnamed(&top_level).into_iter();
+    let misnamed = variables.misnamed(&keys).into_iter();
     let mut notices: Vec<_> =
         misnamed.map(|(name, right)| format!("{name} is not read: {right} is its name here")).collect();
     let url = &config.cloud_api.base_url;

@@ -8,9 +8,10 @@ use crate::job::Job;
 use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, Lease, LedgerError, Routed, Settled, Settlement};
 
 use crate::outcome::Outcome;
+use crate::queue::Ticket;
 
 use super::attempt::{self, Finished};
-use super::event::{Answered, Event};
+use super::event::{Answered, Event, PutBack, Settling};
 use super::intake::Wanted;
 use super::lane::Delivery;
 use super::leases;
@@ -34,16 +35,23 @@ impl Worker {
             Event::Settled(batch, asked, answer) => self.settled(batch, asked, answer),
             Event::Renewed(sent, answer) => self.renewed(sent, answer),
             Event::Holds(answer) => self.holds_read(answer),
-            Event::PutBack(batch, answer) => {
-                if let Err(error) = answer {
-                    self.put_backs.push(batch);
-                    self.ledger_failed(&error);
-                }
-            }
+            Event::PutBack(batch, answer) => self.put_back(batch, answer),
+            Event::SetAside(batch, answer) => self.set_aside(batch, answer),
             Event::Lifted(answer) => {
                 if let Err(error) = answer {
                     self.ledger_failed(&error);
                 }
+            }
+        }
+    }
+
+    fn put_back(&mut self, batch: PutBack, answer: Result<(), LedgerError>) {
+        match (answer, batch) {
+            (Ok(()), PutBack::Park(_, tickets)) => self.acks.extend(tickets),
+            (Ok(()), PutBack::GiveBack(_)) => {}
+            (Err(error), batch) => {
+                self.put_backs.push(batch);
+                self.ledger_failed(&error);
             }
         }
     }
@@ -110,18 +118,20 @@ impl Worker {
             if answer == Admitted::LeaseLost {
                 self.core.set_tenure(choice.number, None, now.mono);
                 self.renew_at = Some(now.mono);
-                lost.push(choice.delivery.job().key);
+                lost.push(choice.delivery);
+            } else {
+                self.acks.extend(choice.delivery.ticket);
             }
         }
-        self.give_back(lost);
+        self.let_go(lost);
     }
 
     fn take_in_hand_again(&mut self, delivery: Delivery) {
         if self.stopping {
-            return self.give_back(vec![delivery.job().key]);
+            return self.let_go(vec![delivery]);
         }
         if let Err(homeless) = self.core.scheduler.push_front(delivery) {
-            self.give_back(vec![homeless.job().key]);
+            self.let_go(vec![homeless]);
         }
     }
 
@@ -147,11 +157,11 @@ impl Worker {
             settlement.hold = self.rest(number, &conclusion.verdict, now);
         }
         self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
-        self.settle(settlement, now);
+        self.settle(settlement, delivery.ticket, now);
     }
 
     /// Puts an answer in hand for the next commit, and takes its hold to heart at once.
-    pub(super) fn settle(&mut self, settlement: Settlement, now: Now) {
+    pub(super) fn settle(&mut self, settlement: Settlement, ticket: Option<Ticket>, now: Now) {
         if let Fate::Retry { due, .. } = &settlement.fate {
             self.intake.expect(*due);
         }
@@ -164,15 +174,16 @@ impl Worker {
                 self.core.stop_covered(&order.cover, now);
             }
         }
-        self.settlements.push_back(settlement);
+        self.settlements.push_back(Settling { settlement, ticket });
     }
 
-    fn settled(&mut self, batch: Vec<Settlement>, asked: Mono, answer: Result<Vec<Settled>, LedgerError>) {
+    fn settled(&mut self, batch: Vec<Settling>, asked: Mono, answer: Result<Vec<Settled>, LedgerError>) {
         self.settling -= 1;
         match answer {
             Ok(answers) => {
                 let now = clock::now();
                 self.telling.settled(&answers, now.mono.since(asked), now.wall);
+                self.acks.extend(batch.iter().filter_map(|settling| settling.ticket));
             }
             Err(error) => {
                 for settlement in batch.into_iter().rev() {
@@ -218,8 +229,9 @@ impl Worker {
     /// What is in hand of lanes that no number serves any more goes back, so that others can have it.
     pub(super) fn give_back_of_unable(&mut self) {
         let drained = self.core.scheduler.drain_unable(clock::now().mono);
-        let keys: Vec<_> = drained.iter().map(|delivery| delivery.job().key).collect();
-        self.give_back(keys);
+        // First the consumers: what goes back must not come straight again.
+        self.serve_lanes(clock::now().mono);
+        self.let_go(drained);
     }
 
     /// No new sends while the ledger is away: a limit whose store is away closes.
@@ -250,5 +262,5 @@ fn delivery(row: ClaimedRow) -> Result<Delivery, serde_json::Error> {
     let job: Job = serde_json::from_str(&row.body)?;
     let bytes = row.body.len() + std::mem::size_of::<Job>();
     let routed = Routed { job: std::sync::Arc::new(job), route: row.route };
-    Ok(Delivery { routed, due_at: row.due_at, bytes })
+    Ok(Delivery { routed, due_at: row.due_at, ticket: None, bytes })
 }

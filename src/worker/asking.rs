@@ -4,10 +4,11 @@ use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
 use crate::job::JobKey;
-use crate::ledger::{Hand, Parking, Settlement};
+use crate::ledger::{Hand, Parking};
 
 use super::attempt;
-use super::event::{Event, PutBack};
+use super::event::{Event, PutBack, Settling};
+use super::lane::Delivery;
 use super::leases;
 use super::scheduler::{Choice, Pick};
 use super::shell::Worker;
@@ -24,15 +25,19 @@ impl Worker {
     pub(super) fn choose(&mut self, now: Now) {
         let mut choices = Vec::new();
         let mut parked = Vec::new();
+        let mut tickets = Vec::new();
         while choices.len() < MOST_CHOICES && parked.len() < MOST_CHOICES / 5 {
             match self.core.scheduler.pick(now) {
                 Pick::Admit(choice) => choices.push(choice),
-                Pick::Park(delivery, hold) => parked.push(Parking { key: delivery.job().key, hold, delivered: None }),
+                Pick::Park(delivery, hold) => {
+                    parked.push(Parking { key: delivery.job().key, hold, delivered: delivery.delivered() });
+                    tickets.extend(delivery.ticket);
+                }
                 Pick::WaitUntil(_) | Pick::Idle => break,
             }
         }
         if !parked.is_empty() {
-            self.put_backs.push(PutBack::Park(parked));
+            self.put_backs.push(PutBack::Park(parked, tickets));
         }
         if !choices.is_empty() {
             self.admit(choices, now);
@@ -44,7 +49,8 @@ impl Worker {
         let requests = choices.iter().map(|choice| {
             let number = &self.core.scheduler.number(choice.number);
             let fence = self.core.fence(choice.number).expect("only a leased number is chosen");
-            attempt::admit_request(choice, (&number.spec, fence), Hand::Claimed(self.id), times, now)
+            let hand = if choice.delivery.ticket.is_some() { Hand::Delivered } else { Hand::Claimed(self.id) };
+            attempt::admit_request(choice, (&number.spec, fence), hand, times, now)
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
@@ -53,6 +59,18 @@ impl Worker {
     }
 
     /// Puts jobs back where they stood: this worker has no use for them now.
+    pub(super) fn let_go(&mut self, deliveries: Vec<Delivery>) {
+        let mut rows = Vec::new();
+        for delivery in deliveries {
+            match delivery.ticket {
+                Some(ticket) => self.refused.push(ticket),
+                None => rows.push(delivery.job().key),
+            }
+        }
+        self.give_back(rows);
+    }
+
+    /// The same for claimed rows.
     pub(super) fn give_back(&mut self, jobs: Vec<JobKey>) {
         if !jobs.is_empty() {
             self.put_backs.push(PutBack::GiveBack(jobs));
@@ -68,7 +86,7 @@ impl Worker {
             let (ledger, id, kept) = (self.ledger.clone(), self.id, batch.clone());
             let answer = async move {
                 let answer = match batch {
-                    PutBack::Park(jobs) => ledger.park(jobs, now.wall).await,
+                    PutBack::Park(jobs, _) => ledger.park(jobs, now.wall).await,
                     PutBack::GiveBack(jobs) => ledger.give_back(id, jobs).await,
                 };
                 Event::PutBack(kept, answer)
@@ -100,12 +118,13 @@ impl Worker {
         }
         while !self.settlements.is_empty() && self.settling < MOST_SETTLING {
             let most = self.settlements.len().min(MOST_SETTLEMENTS);
-            let batch: Vec<Settlement> = self.settlements.drain(..most).collect();
+            let batch: Vec<Settling> = self.settlements.drain(..most).collect();
             let (ledger, asked) = (self.ledger.clone(), clock::now().mono);
             self.settling += 1;
             self.asked.push(
                 async move {
-                    let answer = ledger.settle(batch.clone()).await;
+                    let settlements = batch.iter().map(|settling| settling.settlement.clone()).collect();
+                    let answer = ledger.settle(settlements).await;
                     Event::Settled(batch, asked, answer)
                 }
                 .boxed_local(),

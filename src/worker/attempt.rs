@@ -106,9 +106,17 @@ pub fn conclude(finished: Finished<'_>, policy: &Policy, rng: &mut SmallRng, now
         fate: verdict.fate.clone(),
         hold: verdict.hold.clone(),
         lift: probe.filter(|_| passed),
-        delivered: None,
+        delivered: delivery.delivered().filter(|_| goes_on(&verdict.fate)),
     };
     Conclusion { settlement, verdict }
+}
+
+/// Whether the job needs its waiting row after this.
+const fn goes_on(fate: &Fate) -> bool {
+    match fate {
+        Fate::Retry { .. } | Fate::Park { .. } | Fate::Unknown { .. } => true,
+        Fate::Accepted { .. } | Fate::End { .. } => false,
+    }
 }
 
 /// A hold over a whole number leaves the job free for the others of its pool: it is not parked, and lies due until

@@ -1,5 +1,6 @@
 //! A clean stop: nothing new, what is in hand goes back, what is in flight comes to its end, leases are given up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -30,9 +31,9 @@ impl Worker {
         let until = clock::now().mono + self.settings.drain;
         self.stopping = true;
         let in_hand = self.core.scheduler.drain_all();
-        let keys: Vec<_> = in_hand.iter().map(|delivery| delivery.job().key).collect();
-        tracing::info!(given_back = keys.len(), in_flight = self.asked.len(), "stopping");
-        self.give_back(keys);
+        tracing::info!(given_back = in_hand.len(), in_flight = self.asked.len(), "stopping");
+        self.queue.serve(&BTreeMap::new());
+        self.let_go(in_hand);
         loop {
             for (number, ready) in self.core.clear_pad() {
                 self.unsent(ready, number, NotSentCause::Draining);
@@ -41,7 +42,13 @@ impl Worker {
             self.ledger_away_until = self.ledger_away_until.filter(|away| *away > now.mono);
             self.flush_settlements();
             self.flush_put_backs(now);
-            if self.asked.is_empty() && self.settlements.is_empty() && self.put_backs.is_empty() {
+            self.flush_asides(now);
+            self.flush_tickets();
+            if self.asked.is_empty()
+                && self.settlements.is_empty()
+                && self.put_backs.is_empty()
+                && self.asides.is_empty()
+            {
                 break;
             }
             let left = until.since(now.mono);

@@ -5,10 +5,12 @@ use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
 use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Parking, Settled, Settlement};
 use crate::outcome::Outcome;
+use crate::queue::Ticket;
 
 use super::index::NumberIdx;
 use super::intake::Wanted;
 use super::lane::Delivery;
+use super::reception::Aside;
 use super::scheduler::Choice;
 
 /// One answer.
@@ -21,13 +23,15 @@ pub(super) enum Event {
     /// To one request to Meta.
     Answered(Box<Answered>),
     /// To a batch of settlements.
-    Settled(Vec<Settlement>, Mono, Result<Vec<Settled>, LedgerError>),
+    Settled(Vec<Settling>, Mono, Result<Vec<Settled>, LedgerError>),
     /// To a renewal of leases, with when it was sent.
     Renewed(Mono, Result<Vec<Lease>, LedgerError>),
     /// To the question which holds stand.
     Holds(Result<Vec<Hold>, LedgerError>),
     /// To a batch that was parked or given back.
     PutBack(PutBack, Result<(), LedgerError>),
+    /// To a batch of deliveries that go no further here.
+    SetAside(Vec<(Aside, Ticket)>, Result<(), LedgerError>),
     /// To the wish to lift a hold.
     Lifted(Result<bool, LedgerError>),
 }
@@ -35,10 +39,17 @@ pub(super) enum Event {
 /// Rows that this worker has in its name and has no use for now. Forgotten, they would stay in its name.
 #[derive(Clone, Debug)]
 pub(super) enum PutBack {
-    /// To wait under holds.
-    Park(Vec<Parking>),
+    /// To wait under holds; what the broker delivered is acked then.
+    Park(Vec<Parking>, Vec<Ticket>),
     /// To stand where they stood.
     GiveBack(Vec<JobKey>),
+}
+
+/// What an attempt came to, and what to ack once that is committed.
+#[derive(Clone, Debug)]
+pub(super) struct Settling {
+    pub settlement: Settlement,
+    pub ticket: Option<Ticket>,
 }
 
 /// A request that has come to an outcome.

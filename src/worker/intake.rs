@@ -100,7 +100,7 @@ impl Intake {
                 continue;
             }
             let target = target(scheduler, lane.key(), mono).min(self.caps.count);
-            let fresh = room(lane.more_fresh, target, lane.fresh(), target / 2);
+            let fresh = room(lane.more_fresh, target, lane.fresh_rows(), target / 2);
             let timed = room(lane.more_timed, target / 4 + LEAST, lane.timed(), 0);
             if target == 0 || fresh + timed == 0 {
                 continue;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::job::{Job, Priority};
 use crate::ledger::{Route, Routed};
+use crate::queue::Ticket;
 
 use super::index::{NumberIdx, PoolIdx};
 
 /// One job in this worker's hands, from a waiting row or from the broker.
 ///
-/// A waiting row needs no ack: the commit that settles the job removes it.
+/// A waiting row needs no ack: the commit that settles the job removes it. What the broker delivered is acked after
+/// the commit that says what became of it.
 #[derive(Debug)]
 #[must_use = "a delivery that is neither settled nor given back stays in this worker's name"]
 pub struct Delivery {
@@ -19,6 +21,8 @@ pub struct Delivery {
     pub routed: Routed,
     /// Set for rows that were due at a time: they go before fresh ones.
     pub due_at: Option<Timestamp>,
+    /// What the broker has it under, if the broker delivered it.
+    pub ticket: Option<Ticket>,
     /// What it holds of the byte cap.
     pub bytes: usize,
 }
@@ -32,6 +36,11 @@ impl Delivery {
     /// Its place in line.
     pub fn route(&self) -> &Route {
         &self.routed.route
+    }
+
+    /// The job for a ledger that may have no row of it: only what was delivered.
+    pub fn delivered(&self) -> Option<Routed> {
+        self.ticket.map(|_| self.routed.clone())
     }
 }
 
@@ -67,6 +76,8 @@ pub struct Lane {
     key: LaneKey,
     timed: VecDeque<Delivery>,
     fresh: VecDeque<Delivery>,
+    /// Of the fresh, those that are waiting rows.
+    fresh_rows: usize,
     /// Virtual time of its next permit.
     pub(super) pass: u64,
     /// The pass under which it stands among its pool's candidates.
@@ -84,6 +95,7 @@ impl Lane {
             key,
             timed: VecDeque::new(),
             fresh: VecDeque::new(),
+            fresh_rows: 0,
             pass: 0,
             listed: None,
             more_fresh: true,
@@ -111,6 +123,11 @@ impl Lane {
         self.timed.front().into_iter().chain(self.fresh.front()).map(|delivery| delivery.job().enqueued_at).min()
     }
 
+    /// How many fresh jobs are waiting rows of the ledger: the broker's are bounded by their prefetch.
+    pub fn fresh_rows(&self) -> usize {
+        self.fresh_rows
+    }
+
     /// Whether nothing is in hand.
     pub fn is_empty(&self) -> bool {
         self.timed.is_empty() && self.fresh.is_empty()
@@ -118,16 +135,24 @@ impl Lane {
 
     /// Last in line among its kind.
     pub(super) fn push(&mut self, delivery: Delivery) {
+        self.fresh_rows += usize::from(is_fresh_row(&delivery));
         if delivery.due_at.is_some() { &mut self.timed } else { &mut self.fresh }.push_back(delivery);
     }
 
     /// First in line among its kind: it was taken out and could not go.
     pub(super) fn push_front(&mut self, delivery: Delivery) {
+        self.fresh_rows += usize::from(is_fresh_row(&delivery));
         if delivery.due_at.is_some() { &mut self.timed } else { &mut self.fresh }.push_front(delivery);
     }
 
     /// Next in line: what was due at a time goes before what is fresh.
     pub(super) fn pop(&mut self) -> Option<Delivery> {
-        self.timed.pop_front().or_else(|| self.fresh.pop_front())
+        let next = self.timed.pop_front().or_else(|| self.fresh.pop_front());
+        self.fresh_rows -= next.as_ref().map_or(0, |delivery| usize::from(is_fresh_row(delivery)));
+        next
     }
+}
+
+const fn is_fresh_row(delivery: &Delivery) -> bool {
+    delivery.due_at.is_none() && delivery.ticket.is_none()
 }

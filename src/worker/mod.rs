@@ -6,6 +6,7 @@
 mod absorbing;
 mod asking;
 pub mod attempt;
+mod clearing;
 pub mod drain;
 mod event;
 pub mod fleet_change;
@@ -18,6 +19,8 @@ pub mod number;
 pub mod pacer;
 pub mod picture;
 pub mod pool;
+mod receiving;
+pub mod reception;
 mod resting;
 pub mod retry;
 pub mod scheduler;

@@ -155,6 +155,23 @@ impl Scheduler {
         self.pools[pool.slot()].numbers.iter().map(|number| self.rate_of(*number, now)).sum()
     }
 
+    /// What a pool's able numbers are allowed together, in sends a second, however they do right now.
+    pub fn limit_of_pool(&self, pool: PoolIdx, now: Mono) -> f64 {
+        let numbers = self.pools[pool.slot()].numbers.iter().map(|number| &self.numbers[number.slot()]);
+        numbers
+            .filter(|number| number.is_able(now))
+            .map(|number| number.pacer.limit().within(Duration::from_secs(1)))
+            .sum()
+    }
+
+    /// Every pool with its name.
+    pub fn pools(&self) -> impl Iterator<Item = (PoolIdx, &PoolName)> {
+        self.pools
+            .iter()
+            .enumerate()
+            .map(|(slot, pool)| (PoolIdx(u32::try_from(slot).expect("fewer pools than 2^32")), &pool.name))
+    }
+
     /// How far ahead of its permit a job is admitted: at least twice what the ledger takes to answer.
     pub fn set_ahead(&mut self, ahead: Duration) {
         self.ahead = ahead;
@@ -424,38 +441,6 @@ impl Scheduler {
     pub fn with_credential(&self, credential: &str) -> Vec<NumberIdx> {
         self.indices().filter(|number| self.number(*number).spec.account.credential == credential).collect()
     }
-
-    /// Takes out of hand what no number of this worker can send now, to be given back.
-    pub fn drain_unable(&mut self, now: Mono) -> Vec<Delivery> {
-        let unable = |lane: &Lane| match lane.key().pinned {
-            Some(number) => self.rate_of(number, now) == 0.0,
-            None => self.rate_of_pool(lane.key().pool, now) == 0.0,
-        };
-        let lanes: Vec<usize> =
-            (0..self.lanes.len()).filter(|slot| !self.lanes[*slot].is_empty() && unable(&self.lanes[*slot])).collect();
-        lanes.into_iter().flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
-    }
-
-    /// Takes everything out of hand.
-    pub fn drain_all(&mut self) -> Vec<Delivery> {
-        (0..self.lanes.len()).flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
-    }
-
-    /// Takes everything of a lane out of hand, to be given back.
-    pub fn drain_lane(&mut self, idx: LaneIdx) -> Vec<Delivery> {
-        let lane = &mut self.lanes[idx.slot()];
-        self.pools[lane.key().pool.slot()].unlist(idx, lane);
-        let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
-        lane.more_fresh = true;
-        lane.more_timed = true;
-        self.in_hand -= drained.len();
-        self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
-        drained
-    }
-}
-
-fn lane_idx(slot: usize) -> LaneIdx {
-    LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32"))
 }
 
 /// What stands in the way of this job by this number.

@@ -87,9 +87,11 @@ impl Worker {
     pub(super) fn unsent(&mut self, ready: Ready, number: NumberIdx, cause: NotSentCause) {
         let now = clock::now();
         let fate = Fate::Retry { due: now.wall, reason: cause.reason(), code: None, charged: false };
-        let Ready { admission, .. } = ready;
+        let Ready { admission, delivery, .. } = ready;
         self.telling.unsent(&self.ways[number.slot()].metrics, cause);
         let (key, attempt) = (admission.key(), admission.attempt());
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None }, now);
+        let delivered = delivery.delivered();
+        let settlement = Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered };
+        self.settle(settlement, delivery.ticket, now);
     }
 }

@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{self, Mono, Now};
 use crate::graph::{ApiBase, Client, Credential, Endpoint};
 use crate::job::{NumberId, PoolName};
-use crate::ledger::{Account, Ledger, Settlement, Signal, WorkerId};
+use crate::ledger::{Account, Ledger, Signal, WorkerId};
 use crate::metrics::{NumberMetrics, Rating};
+use crate::queue::{Queue, Ticket};
 
 use super::Drained;
 use super::attempt::Policy;
-use super::event::{Event, PutBack};
+use super::event::{Event, PutBack, Settling};
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
 use super::launch::Core;
@@ -31,6 +32,7 @@ use super::leases::LeaseTimes;
 use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
 use super::picture::Easel;
+use super::reception::{Aside, Router};
 use super::scheduler::Scheduler;
 use super::telling::Telling;
 
@@ -65,6 +67,10 @@ pub struct Settings {
 pub struct Parts {
     /// Keeps the record.
     pub ledger: Ledger,
+    /// Delivers jobs, if there is a broker.
+    pub queue: Queue,
+    /// Turns a job's `from` into its place in line.
+    pub router: Router,
     /// Has open connections to Meta.
     pub client: Client,
     /// Meta's address.
@@ -124,9 +130,19 @@ pub struct Worker {
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
     /// Answers in hand, to be committed: first in, first out.
-    pub(super) settlements: VecDeque<Settlement>,
+    pub(super) settlements: VecDeque<Settling>,
     /// Rows to put back; as many as were in hand at most.
     pub(super) put_backs: Vec<PutBack>,
+    /// Where deliveries come from beside the ledger, if anywhere.
+    pub(super) queue: Queue,
+    /// Turns a job's `from` into its place in line.
+    pub(super) router: Router,
+    /// Deliveries that go no further here; as many as were delivered at most.
+    pub(super) asides: Vec<(Aside, Ticket)>,
+    /// To ack, and to give back, with the next turn.
+    pub(super) acks: Vec<Ticket>,
+    pub(super) refused: Vec<Ticket>,
+    pub(super) serve_at: Mono,
     pub(super) ledger_away_until: Option<Mono>,
     /// The ledger is back, and answers of the time before are not all settled yet.
     pub(super) recovering: bool,
@@ -162,6 +178,12 @@ impl Worker {
             asked: FuturesUnordered::new(),
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
+            queue: parts.queue,
+            router: parts.router,
+            asides: Vec::new(),
+            acks: Vec::new(),
+            refused: Vec::new(),
+            serve_at: Mono::from_nanos(0),
             ledger_away_until: None,
             recovering: false,
             heard: Signal::default(),
@@ -219,6 +241,7 @@ impl Worker {
             tokio::select! {
                 biased;
                 Some(event) = self.asked.next(), if !self.asked.is_empty() => self.take_events(event),
+                arrival = self.queue.next() => self.receive(arrival),
                 () = self.client.wait_ready(), if self.starved => self.starved = false,
                 Ok(()) = signals.changed() => signals.mark_changed(),
                 Some(change) = changes.recv() => self.apply(change, clock::now()),
@@ -255,6 +278,9 @@ impl Worker {
             self.claim(now);
         }
         self.flush_put_backs(now);
+        self.flush_asides(now);
+        self.serve_lanes_in_time(now.mono);
+        self.flush_tickets();
     }
 
     fn may_take_more(&self) -> bool {

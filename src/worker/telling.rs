@@ -10,6 +10,7 @@ use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
 use crate::metrics::{Answer, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
+use crate::queue::{Arrived, BrokerState};
 use crate::telemetry::DroppedLines;
 
 use super::scheduler::Scheduler;
@@ -62,6 +63,15 @@ impl Telling {
         if !claimed.rows.is_empty() {
             self.metrics.last_seen.set_time(Stage::Receive, now);
         }
+    }
+
+    pub(super) fn delivered(&self, arrived: &Arrived, now: Timestamp) {
+        self.metrics.last_seen.set_time(Stage::Receive, now);
+        let _ = arrived;
+    }
+
+    pub(super) fn broker(&self, state: &BrokerState) {
+        let _ = state;
     }
 
     pub(super) fn admitted(&self, took: Duration) {

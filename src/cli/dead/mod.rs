@@ -113,7 +113,7 @@ impl DeadCommand {
 
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let mut rows: Vec<Listed> = Vec::new();
         let mut after = self.after;
         while let Some(left) = self.limit.checked_sub(u32::try_from(rows.len())?).filter(|left| *left > 0) {
@@ -138,7 +138,7 @@ impl List {
 
 impl Show {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let row = found(&ledger, self.seq).await?;
         let body = self.full.then(|| String::from_utf8_lossy(&row.dead.body).into_owned());
         let shown = Listed { body, ..Listed::from(row) };
@@ -189,7 +189,7 @@ impl Which {
 
 impl Drop {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let seqs = self.which.numbers(&ledger).await?;
         if seqs.is_empty() {
             say("nothing is dead");

@@ -43,7 +43,7 @@ const COLUMNS: &[Column<Answer>] = &[
 impl Replay {
     pub(in crate::cli) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let ledger = context.ledger(&config)?;
+        let ledger = context.ledger(&config).await?;
         let known = known_numbers(&config, &ledger).await?;
         let directory = directory(&config, &known);
         let seqs = self.which.numbers(&ledger).await?;

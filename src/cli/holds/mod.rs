@@ -104,7 +104,7 @@ impl Holds {
 
 impl List {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let mut holds = ledger.holds_list(self.limit).await?;
         if !self.full {
             holds.iter_mut().for_each(mask);
@@ -119,7 +119,7 @@ impl List {
 
 impl Lift {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let standing = ledger.holds_list(ALL).await?;
         let mut lifted = 0;
         for wanted in &self.holds {

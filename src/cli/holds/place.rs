@@ -106,7 +106,7 @@ fn calling_code(text: &str) -> Result<String, String> {
 impl Place {
     pub(in crate::cli) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config()?;
-        let ledger = context.ledger_or_new(&config)?;
+        let ledger = context.ledger_or_new(&config).await?;
         let now = clock::now().wall;
         let cover = Cover { category: self.category, ..cover(self.subject, &config, &ledger).await? };
         let until = self.until.map(|until| until.seen_from(now));

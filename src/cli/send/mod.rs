@@ -92,7 +92,7 @@ impl Send {
         let company = if self.run { Company::Worker } else { Company::None };
         if let Some(path) = self.what.file {
             let many = file::Many { path, follow: self.follow || self.run };
-            let ledger = context.ledger_or_new(&config)?;
+            let ledger = context.ledger_or_new(&config).await?;
             return embedded::beside(company, &config, many.hand_in(context, &config, &ledger)).await;
         }
         let body = match (self.what.text, self.what.template, self.what.json) {
@@ -103,7 +103,7 @@ impl Send {
         };
         let job =
             job::parse(&body, &Received::here(clock::now().wall)).map_err(|refused| anyhow!("refused: {refused}"))?;
-        let ledger = context.ledger_or_new(&config)?;
+        let ledger = context.ledger_or_new(&config).await?;
         let one = hand_in(context, &config, &ledger, job, self.follow || self.run);
         embedded::beside(company, &config, one).await
     }

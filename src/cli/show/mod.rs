@@ -58,7 +58,7 @@ const TRAIL: &[Column<TrailEntry>] = &[
 
 impl Show {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?)?;
+        let ledger = context.ledger(&context.config()?).await?;
         let row = find_or_fail(&ledger, &self.job).await?;
         let mut shown = gather(&ledger, row).await?;
         if !self.full {

@@ -50,7 +50,7 @@ impl Shell {
     fn claimed(&mut self, claimed: Claimed, jobs: Vec<Routed>) {
         let mut homeless = Vec::new();
         for (row, routed) in claimed.rows.into_iter().zip(jobs) {
-            let delivery = Delivery { routed, due_at: row.due_at, bytes: 100 };
+            let delivery = Delivery { routed, due_at: row.due_at, ticket: None, bytes: 100 };
             if self.stopping {
                 homeless.push(row.key);
             } else {

@@ -114,7 +114,7 @@ impl Draft {
     }
 
     pub(super) fn delivery(&self, seq: u64, due_at: Option<Timestamp>) -> Delivery {
-        Delivery { routed: self.routed(seq), due_at, bytes: 100 }
+        Delivery { routed: self.routed(seq), due_at, ticket: None, bytes: 100 }
     }
 }
 

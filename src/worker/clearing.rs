@@ -1,0 +1,58 @@
+//! Takes jobs in line out of hand again: to be given back, or because somebody else has them by now.
+
+use crate::clock::Mono;
+
+use super::index::LaneIdx;
+use super::lane::{Delivery, Lane};
+use super::scheduler::Scheduler;
+
+impl Scheduler {
+    /// Takes out of hand what no number of this worker can send now, to be given back.
+    pub fn drain_unable(&mut self, now: Mono) -> Vec<Delivery> {
+        let unable = |lane: &Lane| match lane.key().pinned {
+            Some(number) => self.rate_of(number, now) == 0.0,
+            None => self.rate_of_pool(lane.key().pool, now) == 0.0,
+        };
+        let lanes: Vec<usize> =
+            (0..self.lanes.len()).filter(|slot| !self.lanes[*slot].is_empty() && unable(&self.lanes[*slot])).collect();
+        lanes.into_iter().flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
+    }
+
+    /// Takes the jobs in line out of hand that are such.
+    pub fn take_out(&mut self, is_such: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let mut taken = Vec::new();
+        for slot in 0..self.lanes.len() {
+            let (more_fresh, more_timed) = (self.lanes[slot].more_fresh, self.lanes[slot].more_timed);
+            for delivery in self.drain_lane(lane_idx(slot)) {
+                if is_such(&delivery) {
+                    taken.push(delivery);
+                } else {
+                    self.push(delivery).expect("it stood in a lane of this worker");
+                }
+            }
+            (self.lanes[slot].more_fresh, self.lanes[slot].more_timed) = (more_fresh, more_timed);
+        }
+        taken
+    }
+
+    /// Takes everything out of hand.
+    pub fn drain_all(&mut self) -> Vec<Delivery> {
+        (0..self.lanes.len()).flat_map(|slot| self.drain_lane(lane_idx(slot))).collect()
+    }
+
+    /// Takes everything of a lane out of hand, to be given back.
+    pub fn drain_lane(&mut self, idx: LaneIdx) -> Vec<Delivery> {
+        let lane = &mut self.lanes[idx.slot()];
+        self.pools[lane.key().pool.slot()].unlist(idx, lane);
+        let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
+        lane.more_fresh = true;
+        lane.more_timed = true;
+        self.in_hand -= drained.len();
+        self.in_hand_bytes -= drained.iter().map(|delivery| delivery.bytes).sum::<usize>();
+        drained
+    }
+}
+
+fn lane_idx(slot: usize) -> LaneIdx {
+    LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32"))
+}
