@@ -16,6 +16,7 @@ pub mod lane;
 pub mod launch;
 pub mod leases;
 pub mod number;
+pub mod ownership;
 pub mod pacer;
 pub mod picture;
 pub mod pool;
