@@ -22,6 +22,8 @@ pub mod picture;
 pub mod pool;
 mod receiving;
 pub mod reception;
+mod recovering;
+mod renewing;
 mod resting;
 pub mod retry;
 pub mod scheduler;
@@ -30,6 +32,7 @@ pub mod shell;
 #[cfg(test)]
 mod simulation;
 pub mod telling;
+mod trying;
 pub mod verdict;
 
 pub use drain::Drained;

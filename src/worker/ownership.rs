@@ -21,7 +21,8 @@ use uuid::Uuid;
 use crate::clock::Mono;
 use crate::ledger::{LeaseRow, WorkerId};
 
-const NUMBER: &str = "number:";
+use super::leases;
+
 const WORKER: &str = "worker:";
 
 /// What one round changes.
@@ -71,7 +72,7 @@ impl Ownership {
         self.meet(rows);
         let owned: BTreeMap<&str, WorkerId> = rows
             .iter()
-            .filter(|row| row.name.starts_with(NUMBER))
+            .filter(|row| leases::number(&row.name).is_some())
             .filter_map(|row| row.owner.map(|owner| (row.name.as_str(), owner)))
             .collect();
         let free: Vec<&str> = known.iter().map(String::as_str).filter(|name| !owned.contains_key(name)).collect();
@@ -185,7 +186,7 @@ mod tests {
     }
 
     fn number(number: u8) -> String {
-        format!("{NUMBER}{number:03}")
+        leases::name(&format!("{number:03}"))
     }
 
     impl Fleet {
@@ -298,7 +299,7 @@ mod tests {
         fn counts(&self) -> Vec<usize> {
             let mine = |fellow: &Fellow| {
                 let ours = |(name, (owner, end)): &(&String, &(WorkerId, Mono))| {
-                    name.starts_with(NUMBER) && *owner == fellow.ownership.me && *end > self.now
+                    leases::number(name).is_some() && *owner == fellow.ownership.me && *end > self.now
                 };
                 self.leases.iter().filter(ours).count()
             };
