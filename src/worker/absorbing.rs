@@ -5,16 +5,15 @@ use std::time::Duration;
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldSet;
 use crate::job::Job;
-use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, Lease, LedgerError, Routed, Settled, Settlement};
+use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, LedgerError, Routed, Settled, Settlement};
 
 use crate::outcome::Outcome;
 use crate::queue::Ticket;
 
 use super::attempt::{self, Finished};
-use super::event::{Answered, Event, PutBack, Settling};
+use super::event::{Answered, Ask, Event, PutBack, Settling};
 use super::intake::Wanted;
 use super::lane::Delivery;
-use super::leases;
 use super::number::Ready;
 use super::scheduler::Choice;
 use super::shell::{LEDGER_PAUSE, Worker};
@@ -30,22 +29,23 @@ impl Worker {
     pub(super) fn take(&mut self, event: Event) {
         match event {
             Event::Claimed(wanted, asked, answer) => self.claimed(&wanted, asked, answer),
-            Event::Admitted(choices, asked, answer) => self.admitted(choices, asked, answer),
+            Event::Admitted(ask, asked, answer) => self.admitted(ask, asked, answer),
+            Event::Trial(choices, answer) => self.may_try(choices, answer),
             Event::Answered(answered) => self.answered(*answered),
             Event::Settled(batch, asked, answer) => self.settled(batch, asked, answer),
-            Event::Renewed(sent, answer) => self.renewed(sent, answer),
+            Event::Leases(answer) => self.leases_read(answer),
+            Event::Renewed(answer) => self.renewed(answer),
+            Event::Counted(answer) => self.counted(answer),
             Event::Holds(answer) => self.holds_read(answer),
             Event::PutBack(batch, answer) => self.put_back(batch, answer),
             Event::SetAside(batch, answer) => self.set_aside(batch, answer),
-            Event::Lifted(answer) => {
-                if let Err(error) = answer {
-                    self.ledger_failed(&error);
-                }
-            }
+            Event::Lifted(answer) => self.note_failure(answer),
+            Event::SteppedDown(answer) => self.note_failure(answer),
         }
     }
 
     fn put_back(&mut self, batch: PutBack, answer: Result<(), LedgerError>) {
+        self.recovery.putting -= 1;
         match (answer, batch) {
             (Ok(()), PutBack::Park(_, tickets)) => self.acks.extend(tickets),
             (Ok(()), PutBack::GiveBack(_)) => {}
@@ -85,30 +85,28 @@ impl Worker {
         self.give_back(homeless);
     }
 
-    fn admitted(&mut self, choices: Vec<Choice>, asked: Now, answer: Result<Vec<Admitted>, LedgerError>) {
+    fn admitted(&mut self, ask: Ask, asked: Mono, answer: Result<Vec<Admitted>, LedgerError>) {
         let now = clock::now();
-        let took = now.mono.since(asked.mono);
+        let took = now.mono.since(asked);
+        self.recovery.admitting -= 1;
         let answers = match answer {
             Ok(answers) => answers,
             Err(error) => {
-                // Backward, so that the first in line is put in front last.
-                for choice in choices.into_iter().rev() {
-                    self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
-                    self.take_in_hand_again(choice.delivery);
-                }
+                self.recovery.doubtful.push(ask);
                 return self.ledger_failed(&error);
             }
         };
+        let Ask { choices, first } = ask;
         self.telling.admitted(took);
         self.admission_time = (self.admission_time * (ADMISSION_STEP - 1) + took) / ADMISSION_STEP;
         self.core.scheduler.set_ahead(self.settings.admit_ahead.max(self.admission_time * 2));
         let mut lost = Vec::new();
         for (choice, answer) in choices.into_iter().zip(answers) {
             if let Admitted::Go(admission) = answer {
-                let Choice { delivery, number, probe } = choice;
+                let Choice { delivery, number, fence: _, probe } = choice;
                 // Where no connection comes, a job is not kept past its own end.
-                let left = delivery.job().expires_at.since(asked.wall);
-                let start_by = asked.mono + self.settings.policy.times.start_within.min(left);
+                let left = delivery.job().expires_at.since(first.wall);
+                let start_by = first.mono + self.settings.policy.times.start_within.min(left);
                 let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
                 self.core.admitted(number, ready, now.mono);
                 continue;
@@ -116,8 +114,11 @@ impl Worker {
             self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
             self.telling.not_admitted(&answer);
             if answer == Admitted::LeaseLost {
-                self.core.set_tenure(choice.number, None, now.mono);
-                self.renew_at = Some(now.mono);
+                // Asked under an older lease, it says nothing of the one that is held now.
+                if self.core.fence(choice.number) == Some(choice.fence) {
+                    self.core.set_tenure(choice.number, None, now.mono);
+                    self.begin_round(now);
+                }
                 lost.push(choice.delivery);
             } else {
                 self.acks.extend(choice.delivery.ticket);
@@ -126,7 +127,7 @@ impl Worker {
         self.let_go(lost);
     }
 
-    fn take_in_hand_again(&mut self, delivery: Delivery) {
+    pub(super) fn take_in_hand_again(&mut self, delivery: Delivery) {
         if self.stopping {
             return self.let_go(vec![delivery]);
         }
@@ -194,21 +195,6 @@ impl Worker {
         }
     }
 
-    fn renewed(&mut self, sent: Mono, answer: Result<Vec<Lease>, LedgerError>) {
-        let now = clock::now();
-        self.renew_at = Some(sent + self.settings.leases.renew);
-        match answer {
-            Ok(leases) => {
-                self.telling.ledger_answered();
-                leases::apply(&mut self.core, &leases, self.settings.leases, sent, now.mono);
-            }
-            Err(error) => {
-                self.renew_at = Some(now.mono + LEDGER_PAUSE);
-                self.ledger_failed(&error);
-            }
-        }
-    }
-
     fn holds_read(&mut self, answer: Result<Vec<crate::hold::Hold>, LedgerError>) {
         self.reading_holds = false;
         match answer {
@@ -218,6 +204,7 @@ impl Worker {
                     self.intake.expect(until);
                 }
                 self.core.scheduler.set_holds(HoldSet::new(holds), clock::now());
+                self.try_again_elsewhere(clock::now().mono);
                 self.give_back_of_unable();
             }
             Err(error) => self.ledger_failed(&error),
@@ -233,6 +220,12 @@ impl Worker {
         // First the consumers: what goes back must not come straight again.
         self.serve_lanes(clock::now().mono);
         self.let_go(drained);
+    }
+
+    fn note_failure<Answer>(&mut self, answer: Result<Answer, LedgerError>) {
+        if let Err(error) = answer {
+            self.ledger_failed(&error);
+        }
     }
 
     /// No new sends while the ledger is away: a limit whose store is away closes.

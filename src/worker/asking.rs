@@ -4,12 +4,12 @@ use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
 use crate::job::JobKey;
-use crate::ledger::{Hand, Parking};
+use crate::ledger::{AdmitRequest, Hand, Parking};
 
 use super::attempt;
-use super::event::{Event, PutBack, Settling};
+use super::event::{Ask, Event, PutBack, Settling};
 use super::lane::Delivery;
-use super::leases;
+use super::recovering::Asked;
 use super::scheduler::{Choice, Pick};
 use super::shell::Worker;
 
@@ -39,23 +39,32 @@ impl Worker {
         if !parked.is_empty() {
             self.put_backs.push(PutBack::Park(parked, tickets));
         }
+        let (trials, choices) = self.pick_trials(choices);
+        self.ask_to_try(trials, now);
+        self.admit(choices, now);
+    }
+
+    /// Asks for the admission of chosen jobs.
+    pub(super) fn admit(&mut self, choices: Vec<Choice>, now: Now) {
         if !choices.is_empty() {
-            self.admit(choices, now);
+            self.ask_to_admit(Ask { choices, first: now }, Asked::First, now);
         }
     }
 
-    fn admit(&mut self, choices: Vec<Choice>, now: Now) {
+    /// Deadlines count from the first time that it is asked, like those of an admission whose answer was lost.
+    pub(super) fn ask_to_admit(&mut self, ask: Ask, asked: Asked, now: Now) {
         let times = &self.settings.policy.times;
-        let requests = choices.iter().map(|choice| {
-            let number = &self.core.scheduler.number(choice.number);
-            let fence = self.core.fence(choice.number).expect("only a leased number is chosen");
+        let requests = ask.choices.iter().map(|choice| {
+            let spec = &self.core.scheduler.number(choice.number).spec;
             let hand = if choice.delivery.ticket.is_some() { Hand::Delivered } else { Hand::Claimed(self.id) };
-            attempt::admit_request(choice, (&number.spec, fence), hand, times, now)
+            let request = attempt::admit_request(choice, spec, hand, times, ask.first);
+            AdmitRequest { again: asked == Asked::Again, ..request }
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
+        self.recovery.admitting += 1;
         self.asked
-            .push(async move { Event::Admitted(choices, now, ledger.admit(requests, now.wall).await) }.boxed_local());
+            .push(async move { Event::Admitted(ask, now.mono, ledger.admit(requests, now.wall).await) }.boxed_local());
     }
 
     /// Puts jobs back where they stood: this worker has no use for them now.
@@ -84,6 +93,7 @@ impl Worker {
         }
         for batch in std::mem::take(&mut self.put_backs) {
             let (ledger, id, kept) = (self.ledger.clone(), self.id, batch.clone());
+            self.recovery.putting += 1;
             let answer = async move {
                 let answer = match batch {
                     PutBack::Park(jobs, _) => ledger.park(jobs, now.wall).await,
@@ -130,16 +140,6 @@ impl Worker {
                 .boxed_local(),
             );
         }
-    }
-
-    /// Takes or renews the leases of every number that this worker knows.
-    pub(super) fn renew_leases(&mut self, now: Now) {
-        let names = self.core.scheduler.numbers().map(|number| leases::name(number.spec.id.as_str())).collect();
-        let (ledger, id, ttl) = (self.ledger.clone(), self.id, self.settings.leases.ttl);
-        self.renew_at = None;
-        self.asked.push(
-            async move { Event::Renewed(now.mono, ledger.take_leases(id, names, ttl, now.wall).await) }.boxed_local(),
-        );
     }
 
     /// Asks which holds stand.

@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 
 use crate::clock::Now;
 use crate::hold::{HoldId, HoldOrder, Scope};
-use crate::ledger::{Admission, AdmitRequest, Fate, Fence, Hand, Settlement};
+use crate::ledger::{Admission, AdmitRequest, Fate, Hand, Settlement};
 use crate::outcome::Outcome;
 
 use super::lane::Delivery;
@@ -40,19 +40,13 @@ pub struct Policy {
 }
 
 /// Asks the ledger whether the chosen job may go.
-pub fn admit_request(
-    choice: &Choice,
-    (spec, fence): (&NumberSpec, Fence),
-    hand: Hand,
-    times: &AttemptTimes,
-    now: Now,
-) -> AdmitRequest {
+pub fn admit_request(choice: &Choice, spec: &NumberSpec, hand: Hand, times: &AttemptTimes, now: Now) -> AdmitRequest {
     AdmitRequest {
         routed: choice.delivery.routed.clone(),
         hand,
         again: false,
         number: spec.id.clone(),
-        fence,
+        fence: choice.fence,
         account: spec.account.clone(),
         deadline: now.wall + times.start_within + times.request + times.settle,
         probe: choice.probe,

@@ -41,13 +41,16 @@ impl Worker {
             let now = clock::now();
             self.ledger_away_until = self.ledger_away_until.filter(|away| *away > now.mono);
             self.flush_settlements();
+            self.ask_again(now);
             self.flush_put_backs(now);
             self.flush_asides(now);
             self.flush_tickets();
+            self.step_down(now);
             if self.asked.is_empty()
                 && self.settlements.is_empty()
                 && self.put_backs.is_empty()
                 && self.asides.is_empty()
+                && self.recovery.doubtful.is_empty()
             {
                 break;
             }

@@ -3,7 +3,7 @@
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, Admitted, Claimed, Lease, LedgerError, Parking, Settled, Settlement};
+use crate::ledger::{Admission, Admitted, Claimed, Lease, LeaseRow, LedgerError, Parking, Settled, Settlement};
 use crate::outcome::Outcome;
 use crate::queue::Ticket;
 
@@ -19,13 +19,21 @@ pub(super) enum Event {
     /// To a claim, with when it was asked.
     Claimed(Wanted, Mono, Result<Claimed, LedgerError>),
     /// To a batch of requests to send, with when it was asked.
-    Admitted(Vec<Choice>, Now, Result<Vec<Admitted>, LedgerError>),
+    Admitted(Ask, Mono, Result<Vec<Admitted>, LedgerError>),
+    /// To the wish to try holds, each as the only one in the fleet.
+    Trial(Vec<Choice>, Result<Vec<Lease>, LedgerError>),
     /// To one request to Meta.
     Answered(Box<Answered>),
     /// To a batch of settlements.
     Settled(Vec<Settling>, Mono, Result<Vec<Settled>, LedgerError>),
+    /// To the question who holds which leases.
+    Leases(Result<Vec<LeaseRow>, LedgerError>),
     /// To a renewal of leases, with when it was sent.
-    Renewed(Mono, Result<Vec<Lease>, LedgerError>),
+    Renewed(Result<(Mono, Vec<Lease>), LedgerError>),
+    /// To giving up every lease, at a stop.
+    SteppedDown(Result<(), LedgerError>),
+    /// To telling the ledger which rows are in hand.
+    Counted(Result<(), LedgerError>),
     /// To the question which holds stand.
     Holds(Result<Vec<Hold>, LedgerError>),
     /// To a batch that was parked or given back.
@@ -34,6 +42,14 @@ pub(super) enum Event {
     SetAside(Vec<(Aside, Ticket)>, Result<(), LedgerError>),
     /// To the wish to lift a hold.
     Lifted(Result<bool, LedgerError>),
+}
+
+/// Jobs whose admission is asked for.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub choices: Vec<Choice>,
+    /// When it was asked for the first time.
+    pub first: Now,
 }
 
 /// Rows that this worker has in its name and has no use for now. Forgotten, they would stay in its name.

@@ -137,6 +137,11 @@ impl Lane {
         self.fresh_rows
     }
 
+    /// All that is in hand.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.timed.iter().chain(&self.fresh)
+    }
+
     /// Whether nothing is in hand.
     pub fn is_empty(&self) -> bool {
         self.timed.is_empty() && self.fresh.is_empty()

@@ -176,7 +176,8 @@ impl Core {
         }
     }
 
-    fn probe_over(&mut self, probe: Option<HoldId>, now: Mono) {
+    /// Whoever tries this hold is done with it, or another worker tries it.
+    pub fn probe_over(&mut self, probe: Option<HoldId>, now: Mono) {
         let Some(hold) = probe else { return };
         self.scheduler.probing.remove(&hold);
         // Others of its cover stood back for this one.
@@ -192,6 +193,11 @@ impl Core {
     /// The fence of a number's lease, while it is held.
     pub fn fence(&self, number: NumberIdx) -> Option<Fence> {
         self.scheduler.numbers[number.slot()].fence()
+    }
+
+    /// The numbers whose lease is held, or was until it ran out.
+    pub fn leased(&self) -> impl Iterator<Item = NumberIdx> + '_ {
+        self.scheduler.indices().filter(|number| self.fence(*number).is_some())
     }
 
     /// What Meta says of a number.
@@ -223,6 +229,13 @@ impl Core {
             cleared.extend(std::iter::from_fn(|| number.pop_ready(0)).map(|ready| (idx, ready)));
         }
         cleared
+    }
+
+    /// Takes all that is admitted for one number and not started off the pad: it is another worker's from now on.
+    pub fn clear_pad_of(&mut self, number: NumberIdx) -> Vec<Ready> {
+        self.unlist(number);
+        let entry = &mut self.scheduler.numbers[number.slot()];
+        std::iter::from_fn(|| entry.pop_ready(0)).collect()
     }
 
     fn relist(&mut self, idx: NumberIdx, now: Mono) {

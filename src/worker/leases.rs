@@ -24,9 +24,17 @@ pub struct LeaseTimes {
     pub margin: Duration,
 }
 
+/// What the name of a number's lease begins with.
+const NUMBER: &str = "number:";
+
 /// The name of a number's lease in the ledger.
 pub fn name(number: &str) -> String {
-    format!("number:{number}")
+    format!("{NUMBER}{number}")
+}
+
+/// The number whose lease has this name.
+pub fn number(name: &str) -> Option<&str> {
+    name.strip_prefix(NUMBER)
 }
 
 /// Applies what the ledger answered to a renewal that was sent at `sent`: what is not among the leases is lost.

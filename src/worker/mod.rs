@@ -16,11 +16,14 @@ pub mod lane;
 pub mod launch;
 pub mod leases;
 pub mod number;
+pub mod ownership;
 pub mod pacer;
 pub mod picture;
 pub mod pool;
 mod receiving;
 pub mod reception;
+mod recovering;
+mod renewing;
 mod resting;
 pub mod retry;
 pub mod scheduler;
@@ -29,6 +32,7 @@ pub mod shell;
 #[cfg(test)]
 mod simulation;
 pub mod telling;
+mod trying;
 pub mod verdict;
 
 pub use drain::Drained;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::clock::{Mono, Now};
 use crate::hold::{Effect, HoldId, HoldSet, Passage};
 use crate::job::{NumberId, PoolName, Priority};
-use crate::ledger::Route;
+use crate::ledger::{Fence, Route};
 
 use super::index::{LaneIdx, NumberIdx, PoolIdx};
 use super::lane::{Delivery, Lane, LaneKey, weight};
@@ -43,6 +43,8 @@ pub struct Choice {
     pub delivery: Delivery,
     /// The number.
     pub number: NumberIdx,
+    /// The lease under which this worker owns the number.
+    pub fence: Fence,
     /// A hold whose time is over, which this job tries.
     pub probe: Option<HoldId>,
 }
@@ -287,12 +289,13 @@ impl Scheduler {
         if lane.key().pinned.is_none() {
             pool.number_took(number.pass);
         }
+        let fence = number.fence().expect("a number that is chosen holds its lease");
         number.ask(delivery.job().priority);
         if let Some(hold) = probe {
             self.probing.insert(hold);
         }
         self.refresh(number_idx, now.mono);
-        Some(Pick::Admit(Choice { delivery, number: number_idx, probe }))
+        Some(Pick::Admit(Choice { delivery, number: number_idx, fence, probe }))
     }
 
     /// Holds end by the wall clock and alarms go by our own: after a step of the first, every alarm is wrong.

@@ -33,6 +33,8 @@ use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
 use super::picture::Easel;
 use super::reception::{Aside, Router};
+use super::recovering::Recovery;
+use super::renewing::Rounds;
 use super::scheduler::Scheduler;
 use super::telling::Telling;
 
@@ -144,8 +146,9 @@ pub struct Worker {
     pub(super) refused: Vec<Ticket>,
     pub(super) serve_at: Mono,
     pub(super) ledger_away_until: Option<Mono>,
-    /// The ledger is back, and answers of the time before are not all settled yet.
-    pub(super) recovering: bool,
+    /// What is open with the ledger since it was away.
+    pub(super) recovery: Recovery,
+    pub(super) rounds: Rounds,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
     pub(super) settling: usize,
@@ -165,8 +168,9 @@ impl Worker {
     pub fn new(parts: Parts, settings: Settings, recruits: Vec<Recruit>, now: Now) -> Self {
         let mut scheduler = Scheduler::new(settings.admit_ahead);
         scheduler.pool(&PoolName::default_pool());
+        let id = WorkerId(uuid::Uuid::now_v7());
         let mut worker = Self {
-            id: WorkerId(uuid::Uuid::now_v7()),
+            id,
             settings,
             core: Core::new(scheduler),
             intake: Intake::new(settings.caps),
@@ -185,7 +189,8 @@ impl Worker {
             refused: Vec::new(),
             serve_at: Mono::from_nanos(0),
             ledger_away_until: None,
-            recovering: false,
+            recovery: Recovery::default(),
+            rounds: Rounds::new(id, settings.leases.ttl),
             heard: Signal::default(),
             claiming: false,
             settling: 0,
@@ -223,7 +228,7 @@ impl Worker {
         let mut signals = self.ledger.signals();
         self.heard = *signals.borrow_and_update();
         self.read_holds();
-        self.renew_leases(clock::now());
+        self.begin_round(clock::now());
         while !stop.is_cancelled() {
             // Looked at every turn: under load there is always an event, and the wait below takes that first.
             if signals.has_changed().unwrap_or(false) {
@@ -256,16 +261,16 @@ impl Worker {
         let is_back = self.ledger_away_until.is_some_and(|until| until <= now.mono);
         if is_back {
             self.ledger_away_until = None;
-            self.recovering = true;
+            self.recovery.begin();
         }
         // Answers in hand first: what they place must stand before anything else is admitted.
         self.flush_settlements();
-        self.recovering &= self.settling > 0 || !self.settlements.is_empty();
         if is_back {
             self.read_holds();
         }
-        if self.renew_at.is_some_and(|at| at <= now.mono) {
-            self.renew_leases(now);
+        self.recover(now);
+        if self.may_renew() && self.renew_at.is_some_and(|at| at <= now.mono) {
+            self.begin_round(now);
         }
         if self.ledger_away_until.is_none() {
             self.launch();
@@ -284,7 +289,7 @@ impl Worker {
     }
 
     fn may_take_more(&self) -> bool {
-        !self.stopping && !self.recovering && self.ledger_away_until.is_none()
+        !self.stopping && self.recovery.is_over() && self.ledger_away_until.is_none()
     }
 
     /// The first event, and those that are there already: they make one batch.
@@ -305,13 +310,16 @@ impl Worker {
         if signal.holds != self.heard.holds {
             self.read_holds();
         }
+        if signal.leases != self.heard.leases {
+            self.begin_round(clock::now());
+        }
         self.heard = signal;
     }
 
     fn next_wake(&self, now: Now) -> Mono {
         let mut wake = now.mono + Duration::from_secs(1);
         let mut consider = |at: Option<Mono>| wake = at.map_or(wake, |at| wake.min(at));
-        consider(self.renew_at);
+        consider(self.renew_at.filter(|_| self.may_renew()));
         consider(self.ledger_away_until);
         // What cannot be done now must not be waited for: that would be a spin.
         if !self.starved && self.ledger_away_until.is_none() {

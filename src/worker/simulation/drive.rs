@@ -144,7 +144,7 @@ impl Drive {
     }
 
     fn admitted(&mut self, choices: Vec<Choice>, now: Now) {
-        for Choice { delivery, number, probe } in choices {
+        for Choice { delivery, number, fence: _, probe } in choices {
             let key = delivery.job().key;
             let admission = Admission::for_test(key, number_id(number.slot()), 1, 0, Timestamp::MAX);
             let start_by = now.mono + START_WITHIN;

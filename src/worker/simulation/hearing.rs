@@ -70,7 +70,7 @@ impl Shell {
         let mut lost = Vec::new();
         for (choice, answer) in answered {
             *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
-            let Choice { delivery, number, probe } = choice;
+            let Choice { delivery, number, fence: _, probe } = choice;
             if let Admitted::Go(admission) = answer {
                 let start_by = asked.mono + START_WITHIN;
                 let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };

@@ -121,7 +121,7 @@ impl Lookout {
                 return;
             }
             let which = self.rng.random_range(0..self.asked.len());
-            let Choice { delivery, number, probe } = self.asked.remove(which);
+            let Choice { delivery, number, fence: _, probe } = self.asked.remove(which);
             let now = self.now();
             if self.rng.random_bool(0.8) {
                 let admission = Admission::for_test(delivery.job().key, number_id(number.slot()), 1, 0, Timestamp::MAX);
