@@ -1,6 +1,8 @@
 //! Tests of the whole: what no single room can prove about itself.
 
 mod beside;
+#[cfg(feature = "services")]
+mod brokered;
 mod campaign;
 mod cli;
 mod crash;
@@ -14,10 +16,14 @@ mod map;
 mod numbers;
 mod operators;
 mod process;
+#[cfg(feature = "services")]
+mod producer;
 mod rate;
 mod refusals;
 #[cfg(feature = "services")]
 mod services;
+#[cfg(feature = "services")]
+mod shared;
 mod startup;
 mod suite;
 mod timing;
