@@ -14,6 +14,8 @@ mod map;
 mod numbers;
 mod operators;
 mod process;
+#[cfg(feature = "services")]
+mod queue;
 mod rate;
 mod refusals;
 #[cfg(feature = "services")]
