@@ -3,6 +3,10 @@
 //! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
+mod relay;
+
+pub use relay::Relay;
+
 use std::sync::Arc;
 use std::time::Duration;
 

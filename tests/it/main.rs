@@ -18,6 +18,8 @@ mod operators;
 mod process;
 #[cfg(feature = "services")]
 mod producer;
+#[cfg(feature = "services")]
+mod queue;
 mod rate;
 mod refusals;
 #[cfg(feature = "services")]
