@@ -1,6 +1,7 @@
 # What a contributor types. `make check test` is what CI runs (see .ci/run).
 #
-# Only Rust and a C compiler are needed for `make test`; `make check` also fetches two small tools, once.
+# `make test` needs Rust, a C compiler, RabbitMQ and PostgreSQL, and installs the last two where apt can; `make check`
+# also fetches two small tools, once.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -12,6 +13,12 @@ TYPOS_VERSION := 1.52.0
 DENY := $(or $(shell command -v cargo-deny),$(TOOLS)/bin/cargo-deny)
 TYPOS := $(or $(shell command -v typos),$(TOOLS)/bin/typos)
 
+# Tests that need RabbitMQ and PostgreSQL are compiled with this feature only, so that plain `cargo test` needs neither.
+# Every step has it, so that all share one build.
+SERVICES := --features services
+# Starts both for a command, unless TEST_AMQP_URL and TEST_DATABASE_URL say where they run.
+WITH_SERVICES := tests/services/with-services
+
 .DEFAULT_GOAL := help
 .PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos tools bench demo
 
@@ -21,15 +28,15 @@ help: ## Show what there is
 build: ## Build the release binary
 	$(CARGO) build --release --locked
 
-# Each kind of test is a target of its own, so that what needs services can start them for itself alone.
-test: test-rust ## Run every test
+test: test-rust ## Run every test, with a RabbitMQ and a PostgreSQL of its own
 
 # nextest runs each test in its own process and names the slow ones; plain `cargo test` runs the same tests.
 test-rust:
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	  set -ex; $(CARGO) test --locked --doc; $(CARGO) nextest run --locked; \
+	  set -ex; $(CARGO) test --locked $(SERVICES) --doc; \
+	  $(WITH_SERVICES) $(CARGO) nextest run --locked $(SERVICES); \
 	else \
-	  set -x; $(CARGO) test --locked; \
+	  set -x; $(WITH_SERVICES) $(CARGO) test --locked $(SERVICES); \
 	fi
 
 check: fmt-check clippy doc deny typos ## Check format, lints, docs, dependencies and spelling, as CI does
@@ -41,7 +48,7 @@ fmt-check:
 	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets $(SERVICES) --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked
@@ -76,7 +83,7 @@ fi
 endef
 
 bench: ## Run the benchmarks
-	$(CARGO) bench --locked
+	$(WITH_SERVICES) $(CARGO) bench --locked
 
 demo: ## See it work: simulator, three numbers, a campaign
 	$(CARGO) run --release --locked -- demo

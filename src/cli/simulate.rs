@@ -85,6 +85,7 @@ impl Simulate {
         let config = self.config();
         config.check().map_err(|error| BadUsage(error.to_string()))?;
         let number = config.numbers.first().map_or_else(|| "1001".to_owned(), |number| number.id.clone());
+        let token = config.tokens.iter().next().map_or_else(|| "anything".to_owned(), |token| token.0.clone());
         let address = config.listen;
         let mut terminate = signal(SignalKind::terminate())?;
         let sim = match Sim::start(config).await {
@@ -97,7 +98,7 @@ impl Simulate {
         let running = Running { url: sim.url() };
         context.output.one(&running, || running.url.clone())?;
         if context.output == Output::Table {
-            say(how_to_use(&running.url, &number));
+            say(how_to_use(&running.url, &number, &token));
         }
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => interrupted?,
@@ -110,12 +111,12 @@ impl Simulate {
     }
 }
 
-fn how_to_use(url: &str, number: &str) -> String {
+fn how_to_use(url: &str, number: &str, token: &str) -> String {
     format!(
         "a simulated Cloud API listens at {url}. To send to it, in another terminal:\n\
          \n  \
          export TIDEGATE_CLOUD_API__BASE_URL={url}\n  \
-         export WHATSAPP_ACCESS_TOKEN=anything WHATSAPP_PHONE_NUMBER_ID={number}\n  \
+         export WHATSAPP_ACCESS_TOKEN={token} WHATSAPP_PHONE_NUMBER_ID={number}\n  \
          tidegate send --to +447700900123 --text hello --run\n\
          \n\
          Ctrl-C ends it."

@@ -229,10 +229,10 @@ fn data_dir(text: &str) -> Result<PathBuf, String> {
 }
 
 fn notices(sources: &Sources, config: &Config, settings: &[Setting]) -> Vec<String> {
-    let top_level: BTreeSet<_> =
-        settings.iter().map(|setting| setting.key.as_str()).filter(|key| !key.contains(['.', '['])).collect();
+    let keys: BTreeSet<_> =
+        settings.iter().map(|setting| setting.key.as_str()).filter(|key| !key.contains('[')).collect();
     let variables = Variables::gather(&sources.env, sources.dotenv.as_deref(), &mut Vec::new());
-    let misnamed = variables.misnamed(&top_level).into_iter();
+    let misnamed = variables.misnamed(&keys).into_iter();
     let mut notices: Vec<_> =
         misnamed.map(|(name, right)| format!("{name} is not read: {right} is its name here")).collect();
     let url = &config.cloud_api.base_url;

@@ -5,6 +5,7 @@
 //! Every call is a batch, and batches that gather while one commit is under way become the next commit.
 
 mod calls;
+mod dead;
 mod model;
 pub mod sqlite;
 

@@ -35,11 +35,14 @@ macro_rules! labels {
 
 labels! {
     Answer: "outcome",
+    BrokerTrouble: "reason",
     LeaseChange: "reason",
     NotSentCause: "cause",
     Priority: "priority",
+    PublishResult: "result",
     Rating: "rating",
     Reason: "reason",
+    Redelivered: "redelivered",
     RowClass: "class",
     Scope: "scope",
     SettledBy: "by",
@@ -107,6 +110,52 @@ words! {
         /// It was given back in order.
         Released = "released",
         /// It ran out, or another worker has it.
+        Lost = "lost",
+    }
+}
+
+words! {
+    /// Why the broker has to be connected to again.
+    BrokerTrouble {
+        /// The connection stood, and broke or was closed.
+        Lost = "lost",
+        /// It could not be reached.
+        Unreachable = "unreachable",
+        /// It does not let us in, or not do this.
+        Refused = "refused",
+        /// What must be there is not, or is of another make; or a file of ours is no good.
+        Unfit = "unfit",
+    }
+}
+
+words! {
+    /// Whether the broker had delivered a message before.
+    Redelivered {
+        /// For the first time.
+        No = "false",
+        /// It may have been seen, here or elsewhere.
+        Yes = "true",
+    }
+}
+
+impl From<bool> for Redelivered {
+    fn from(redelivered: bool) -> Self {
+        if redelivered { Self::Yes } else { Self::No }
+    }
+}
+
+words! {
+    /// What the broker said to a message that was published to it.
+    PublishResult {
+        /// It has it.
+        Ack = "ack",
+        /// It could not take it.
+        Nack = "nack",
+        /// No queue was bound for it.
+        Returned = "returned",
+        /// Nothing, for too long.
+        Timeout = "timeout",
+        /// The connection broke before it said anything.
         Lost = "lost",
     }
 }

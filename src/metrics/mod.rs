@@ -1,24 +1,33 @@
 //! What the process counts about itself, in one struct, for `/metrics`.
 //!
 //! Each field's doc is also the metric's help text. Labels come from closed sets, so that no producer can make a
-//! series; a number's series are bound once, in a [`NumberMetrics`], so that a send looks nothing up.
+//! series; a number's series are bound once, in a [`NumberMetrics`], so that a send looks nothing up. The broker's series
+//! are there where a broker is.
 
+mod bound;
+mod broker;
 mod kinds;
 mod labels;
 mod number;
 mod process;
 
+pub use broker::{BrokerMetrics, LaneMetrics};
 pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
-pub use labels::{Answer, Label, LeaseChange, Rating, RowClass, SettledBy, Stage};
+pub use labels::{
+    Answer, BrokerTrouble, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage,
+};
 pub use number::NumberMetrics;
+
+use std::sync::OnceLock;
 
 use prometheus::{Registry, TextEncoder};
 
 use crate::hold::Scope;
 use crate::job::Priority;
 use crate::outcome::{NotSentCause, Reason, State, UnknownCause};
+use broker::{BrokerFamilies, LaneFamilies};
 use kinds::Kind;
 use number::NumberFamilies;
 use process::ProcessMetrics;
@@ -40,6 +49,8 @@ macro_rules! catalogue {
         pub struct $name {
             registry: Registry,
             numbers: NumberFamilies,
+            lanes: LaneFamilies,
+            broker: (BrokerFamilies, OnceLock<BrokerMetrics>),
             process: ProcessMetrics,
             $($(#[doc = $help])+ pub $field: $kind,)+
         }
@@ -55,6 +66,8 @@ macro_rules! catalogue {
                         <$kind as Kind>::bind(&family, &[])
                     },)+
                     numbers: NumberFamilies::register(&registry),
+                    lanes: LaneFamilies::register(&registry),
+                    broker: (BrokerFamilies::register(&registry), OnceLock::new()),
                     process: ProcessMetrics::register(&registry),
                     registry,
                 }
@@ -116,6 +129,10 @@ catalogue! {
         ledger_backlog: Gauge = "tidegate_ledger_calls_waiting";
         /// 1 while the ledger answers, 0 while it is away: nothing is sent then.
         ledger_up: Gauge = "tidegate_ledger_up";
+        /// Connections to the ledger that work just now.
+        ledger_pool_in_use: Gauge = "tidegate_ledger_pool_in_use";
+        /// Calls that wait for a free connection to the ledger.
+        ledger_pool_waiting: Gauge = "tidegate_ledger_pool_waiting";
         /// Calls that the ledger could not carry out.
         ledger_failures: Counter = "tidegate_ledger_failures_total";
         /// Admissions that the ledger refused since the number belongs to another worker now.
@@ -126,6 +143,9 @@ catalogue! {
         lease_changes: Counters<LeaseChange> = "tidegate_lease_transitions_total";
         /// Jobs found in a place where none may be: must stay 0.
         identity_violations: Counter = "tidegate_identity_violations_total";
+
+        /// Events that lie in the whole ledger and are not published yet.
+        outbox_pending: Gauge = "tidegate_outbox_pending";
 
         /// When each stage of the way of a job last did something.
         last_seen: Gauges<Stage> = "tidegate_heartbeat_last_seen_timestamp_seconds";
@@ -138,6 +158,18 @@ impl Metrics {
     /// Binds the series of one number, by the name that people know it by; bind once and keep.
     pub fn number(&self, display: &str, pool: &str) -> NumberMetrics {
         self.numbers.bind(display, pool)
+    }
+
+    /// Binds the series of one lane, `<pool>.<priority>`; bind once and keep.
+    pub fn lane(&self, name: &str) -> LaneMetrics {
+        self.lanes.bind(&[name])
+    }
+
+    /// The series of the broker: from the first call on they are shown. Ask only where there is a broker, so that an
+    /// alert never mistakes having none for one that is away.
+    pub fn broker(&self) -> &BrokerMetrics {
+        let (families, bound) = &self.broker;
+        bound.get_or_init(|| families.bind(&[]))
     }
 
     /// What [`Metrics::render`] writes, as an HTTP header says it.
@@ -186,6 +218,8 @@ mod tests {
         metrics.retries.inc(Reason::Throughput);
         metrics.not_delivered.inc(Reason::NotOnWhatsapp);
         metrics.waiting.set_all(&[(Reason::Held, 1)]);
+        metrics.broker().blocked(true);
+        metrics.lane("default.bulk").oldest(None);
         numbers[0].refused.inc(Some(130_429), Reason::Throughput);
         numbers[0].paused.set(Some(Reason::Failing));
         for family in families(&metrics) {
@@ -222,6 +256,8 @@ mod tests {
     #[test]
     fn nothing_that_a_producer_or_meta_can_say_grows_the_series_past_the_budget() {
         let (metrics, numbers) = with_three_numbers();
+        metrics.broker().connected(true);
+        Priority::ALL.iter().for_each(|priority| metrics.lane(&format!("default.{priority}")).oldest(None));
         for reason in Reason::ALL {
             metrics.retries.inc(*reason);
             metrics.not_delivered.inc(*reason);
@@ -238,8 +274,30 @@ mod tests {
         assert!(of_numbers <= 3 * 60, "{of_numbers} series of 3 numbers");
         // The budget is 300; three families name a reason, and no reason stands in all three but here.
         let besides = all.len() - of_numbers;
-        assert!(besides <= 200 + 3 * Reason::ALL.len(), "{besides} series besides");
+        assert!(besides <= 220 + 3 * Reason::ALL.len(), "{besides} series besides");
         assert!(text.contains("code=\"other\""));
+    }
+
+    #[test]
+    fn a_worker_without_a_broker_shows_no_broker() {
+        let metrics = Metrics::new();
+        assert!(!metrics.render().contains("tidegate_broker_connected"));
+        metrics.broker().deliveries.inc(true.into());
+        metrics.broker().published.inc(PublishResult::Nack);
+        metrics.lane("default.urgent").oldest(Some(Timestamp::from_millis(2_500)));
+        let text = metrics.render();
+        for line in [
+            "tidegate_broker_connected 0",
+            "tidegate_broker_blocked 0",
+            "tidegate_broker_reconnects_total{reason=\"lost\"} 0",
+            "tidegate_queue_deliveries_total{redelivered=\"false\"} 0",
+            "tidegate_queue_deliveries_total{redelivered=\"true\"} 1",
+            "tidegate_publish_total{result=\"nack\"} 1",
+            "tidegate_publish_confirm_duration_seconds_count 0",
+            "tidegate_queue_oldest_enqueued_timestamp_seconds{lane=\"default.urgent\"} 2.5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
     }
 
     #[test]

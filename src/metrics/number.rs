@@ -2,6 +2,7 @@
 
 use prometheus::Registry;
 
+use super::bound::bound;
 use super::kinds::{Counters, Gauge, Gauges, Histogram, Kind, Mark, Refusals, seconds};
 use super::labels::{Answer, Rating};
 use crate::clock::Timestamp;
@@ -12,43 +13,34 @@ const SEND: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 1
 /// How long an admitted job stood for its permit; 12.5 ms is one permit at 80/s, 50 ms how far ahead is admitted.
 const TOKEN_WAIT: &[f64] = &[0.001, 0.002_5, 0.005, 0.012_5, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
-/// Declares what is kept for every number; a field's doc is its help.
-macro_rules! per_number {
-    ($($(#[doc = $help:literal])+ $field:ident: $kind:ty = $metric:literal $(, $buckets:expr)?;)+) => {
-        /// What is registered once, for all numbers.
-        #[derive(Debug)]
-        pub(super) struct NumberFamilies {
-            info: <Gauge as Kind>::Family,
-            $($field: <$kind as Kind>::Family,)+
-        }
-
-        /// The series of one number, bound: telling them something looks nothing up.
-        #[derive(Debug)]
-        pub struct NumberMetrics {
-            $($(#[doc = $help])+ pub $field: $kind,)+
-        }
-
-        impl NumberFamilies {
-            pub(super) fn register(registry: &Registry) -> Self {
-                let info = "Is 1 for each number and pool that it sends for.";
-                Self {
-                    info: Gauge::family(registry, "tidegate_number_info", info, &["number", "pool"], &[]),
-                    $($field: {
-                        let buckets: &[&[f64]] = &[$($buckets)?];
-                        <$kind as Kind>::family(registry, $metric, concat!($($help),+).trim(), &["number"], &buckets.concat())
-                    },)+
-                }
-            }
-
-            pub(super) fn bind(&self, display: &str, pool: &str) -> NumberMetrics {
-                Gauge::bind(&self.info, &[display, pool]).set(1.0);
-                NumberMetrics { $($field: <$kind as Kind>::bind(&self.$field, &[display]),)+ }
-            }
-        }
-    };
+/// What is registered once, for all numbers.
+#[derive(Debug)]
+pub(super) struct NumberFamilies {
+    info: <Gauge as Kind>::Family,
+    each: Families,
 }
 
-per_number! {
+impl NumberFamilies {
+    pub(super) fn register(registry: &Registry) -> Self {
+        let info = "Is 1 for each number and pool that it sends for.";
+        Self {
+            info: Gauge::family(registry, "tidegate_number_info", info, &["number", "pool"], &[]),
+            each: Families::register(registry),
+        }
+    }
+
+    pub(super) fn bind(&self, display: &str, pool: &str) -> NumberMetrics {
+        Gauge::bind(&self.info, &[display, pool]).set(1.0);
+        self.each.bind(&[display])
+    }
+}
+
+bound! {
+    /// What each number has.
+    Families,
+    /// The series of one number, bound: telling them something looks nothing up.
+    NumberMetrics of ["number"];
+
     /// Attempts by this number, by what they came to.
     attempts: Counters<Answer> = "tidegate_send_attempts_total";
     /// Time from the permit to Meta's whole answer.

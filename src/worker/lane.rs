@@ -123,6 +123,15 @@ impl Lane {
         self.timed.front().into_iter().chain(self.fresh.front()).map(|delivery| delivery.job().enqueued_at).min()
     }
 
+    /// Since when the job that goes next may go: its due time, its `not_before`, else its publishing.
+    pub fn due_since(&self) -> Option<Timestamp> {
+        let since = |delivery: &Delivery| {
+            let job = delivery.job();
+            delivery.due_at.unwrap_or_else(|| job.not_before.map_or(job.enqueued_at, |t| t.max(job.enqueued_at)))
+        };
+        self.timed.front().into_iter().chain(self.fresh.front()).map(since).min()
+    }
+
     /// How many fresh jobs are waiting rows of the ledger: the broker's are bounded by their prefetch.
     pub fn fresh_rows(&self) -> usize {
         self.fresh_rows

@@ -115,6 +115,7 @@ impl Worker {
             Ok(renewed) => renewed,
             Err(error) => return self.round_failed(&error),
         };
+        self.telling.ledger_answered();
         let (now, times) = (clock::now(), self.settings.leases);
         leases::apply(&mut self.core, &leases, times, sent, now.mono);
         self.renew_at = Some(self.next_round(sent, now.mono, leases.len()));

@@ -7,12 +7,13 @@ use crate::clock::{Now, Timestamp};
 use crate::hold::Scope;
 use crate::job::{Job, Priority};
 use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
-use crate::metrics::{Answer, Metrics, NumberMetrics, RowClass, Stage};
+use crate::metrics::{Answer, BrokerTrouble, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
 use crate::queue::{Arrived, BrokerState};
 use crate::telemetry::DroppedLines;
 
+use super::lane::Lane;
 use super::scheduler::Scheduler;
 
 /// Where the worker tells it.
@@ -44,9 +45,21 @@ impl Telling {
             let standing = scheduler.holds.iter().filter(|hold| hold.cover.scope == *scope).count();
             self.metrics.holds.set(*scope, standing as f64);
         }
+        self.lanes(scheduler);
         if let Some(logs) = &self.logs {
             let told = self.metrics.log_lines_dropped.get();
             self.metrics.log_lines_dropped.inc_by(logs.count().saturating_sub(told));
+        }
+    }
+
+    /// How long jobs in hand could have gone already, by lane; jobs for one number count to its pool's lane.
+    fn lanes(&self, scheduler: &Scheduler) {
+        for (slot, pool) in scheduler.pools.iter().enumerate() {
+            for priority in Priority::ALL {
+                let own = |lane: &&Lane| lane.key().pool.slot() == slot && lane.key().priority == *priority;
+                let oldest = scheduler.lanes.iter().filter(own).filter_map(Lane::due_since).min();
+                self.metrics.lane(&format!("{}.{priority}", pool.name)).oldest(oldest);
+            }
         }
     }
 
@@ -67,11 +80,24 @@ impl Telling {
 
     pub(super) fn delivered(&self, arrived: &Arrived, now: Timestamp) {
         self.metrics.last_seen.set_time(Stage::Receive, now);
-        let _ = arrived;
+        self.metrics.broker().deliveries.inc(arrived.redelivered.into());
     }
 
     pub(super) fn broker(&self, state: &BrokerState) {
-        let _ = state;
+        let broker = self.metrics.broker();
+        match state {
+            BrokerState::Away { .. } => {
+                let stood = broker.connected.get() > 0.0;
+                broker.reconnects.inc(if stood { BrokerTrouble::Lost } else { BrokerTrouble::Unreachable });
+            }
+            BrokerState::Connected | BrokerState::Blocked { .. } => {}
+        }
+        broker.connected(!matches!(state, BrokerState::Away { .. }));
+        broker.blocked(matches!(state, BrokerState::Blocked { .. }));
+    }
+
+    pub(super) fn ledger_answered(&self) {
+        self.metrics.ledger_up.set(1.0);
     }
 
     pub(super) fn admitted(&self, took: Duration) {

@@ -16,6 +16,8 @@ mod operators;
 mod process;
 mod rate;
 mod refusals;
+#[cfg(feature = "services")]
+mod services;
 mod startup;
 mod suite;
 mod timing;

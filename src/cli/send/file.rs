@@ -87,6 +87,9 @@ impl Many {
             counter.all(BufReader::new(tokio::io::stdin())).await?;
         } else {
             let shown = self.path.display();
+            if self.path.is_dir() {
+                bail!("{shown} is a folder; name a file of jobs, one a line, or - for the standard input");
+            }
             let file = tokio::fs::File::open(&self.path).await.with_context(|| format!("{shown} can't be opened"))?;
             counter.all(BufReader::with_capacity(1 << 17, file)).await?;
         }

@@ -42,19 +42,26 @@ impl Variables {
         self.0.get(name).filter(|variable| !variable.value.trim().is_empty())
     }
 
-    /// Variables that look like one of these top-level keys but are not read as such, with the name that is.
-    pub fn misnamed(&self, top_level: &BTreeSet<&str>) -> Vec<(String, String)> {
+    /// Variables that look like one of these keys but are not read as such, with the name that is.
+    pub fn misnamed(&self, keys: &BTreeSet<&str>) -> Vec<(String, String)> {
+        let by_look: BTreeMap<String, &str> = keys.iter().map(|key| (key.replace('.', "_"), *key)).collect();
         self.0
             .keys()
             .filter_map(|name| {
-                let key = name.strip_prefix(PREFIX)?.strip_prefix('_')?.to_ascii_lowercase();
-                top_level.contains(key.as_str()).then(|| (name.clone(), format!("{PREFIX}__{}", key.to_uppercase())))
+                let look = name.strip_prefix(PREFIX)?.strip_prefix('_')?.to_ascii_lowercase();
+                by_look.get(&look).map(|key| (name.clone(), name_of(key)))
             })
             .collect()
     }
 }
 
 const PREFIX: &str = "TIDEGATE";
+
+/// The variable that is read for a key.
+fn name_of(key: &str) -> String {
+    let name = key.to_uppercase().replace('.', "__");
+    if key.contains('.') { format!("{PREFIX}_{name}") } else { format!("{PREFIX}__{name}") }
+}
 
 /// Our own names: `TIDEGATE_QUEUE__URL` is `queue.url`, `TIDEGATE_NUMBERS__0__ID` is `numbers[0].id`,
 /// and `TIDEGATE__DATA_DIR` is `data_dir`, which is in no group.

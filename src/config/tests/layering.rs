@@ -40,7 +40,10 @@ fn names_that_kubernetes_sets_for_a_service_harm_nobody() {
 }
 
 #[test]
-fn a_top_level_key_under_a_name_that_is_not_read_is_noticed() {
+fn a_key_under_a_name_that_is_not_read_is_noticed() {
+    let config = Bench::new().env(&[("TIDEGATE_RETRY_ATTEMPTS", "5")]).load().unwrap();
+    let told = "TIDEGATE_RETRY_ATTEMPTS is not read: TIDEGATE_RETRY__ATTEMPTS is its name here";
+    assert_eq!(config.notices(), [told]);
     let config = Bench::new().env(&[("TIDEGATE_DATA_DIR", "/x")]).load().unwrap();
     assert_eq!(config.notices(), ["TIDEGATE_DATA_DIR is not read: TIDEGATE__DATA_DIR is its name here"]);
     let config = Bench::new().env(&[("TIDEGATE__DATA_DIR", "/x")]).load().unwrap();

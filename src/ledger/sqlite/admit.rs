@@ -25,6 +25,15 @@ struct Candidate {
     is_in_hand: bool,
 }
 
+/// What the ledger knows of a job that an admission is asked for.
+enum Known {
+    Candidate(Candidate),
+    /// It has a row that cannot be read.
+    Unreadable,
+    /// Nothing.
+    Never,
+}
+
 /// The leases of a batch's numbers, each read once.
 #[derive(Default)]
 struct Leases<'a> {
@@ -44,8 +53,14 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Admitted, LedgerError> {
         let job = &*request.routed.job;
-        let Some(candidate) = self.candidate(request, now)? else {
-            return Ok(Admitted::InFlight);
+        let candidate = match self.known(request)? {
+            Known::Candidate(known) => known,
+            Known::Unreadable => return Ok(Admitted::InFlight),
+            // The broker has it still, and gives it to another: it shall not be in two places.
+            Known::Never if worth_until(job) > now && !leases.hold(self, request, now)? => {
+                return Ok(Admitted::LeaseLost);
+            }
+            Known::Never => self.take_in(request, now)?,
         };
         let standing = &candidate.standing;
         if !candidate.digest.is_same(&job.digest) {
@@ -78,27 +93,31 @@ impl Desk {
         }
     }
 
-    /// The job as the ledger knows it, if that can be read; one that it has never seen gets its rows.
-    fn candidate(&self, request: &AdmitRequest, now: Timestamp) -> Result<Option<Candidate>, LedgerError> {
-        let job = &*request.routed.job;
+    /// The job as the ledger knows it.
+    fn known(&self, request: &AdmitRequest) -> Result<Known, LedgerError> {
         let known = self
             .conn
             .prepare_cached(
                 "SELECT j.seq, j.state, j.reason, j.attempt, j.charged, j.lost, j.digest, w.owned, j.number
                  FROM jobs j LEFT JOIN waiting w ON w.seq = j.seq WHERE j.key = ?1",
             )?
-            .query_row([job.key.as_bytes()], |row| Ok(readable(Candidate::read(row), row)))
+            .query_row([request.routed.job.key.as_bytes()], |row| Ok(readable(Candidate::read(row), row)))
             .optional()?;
-        if let Some(known) = known {
+        Ok(match (known, request.hand) {
+            (None, _) => Known::Never,
+            (Some(None), _) => Known::Unreadable,
+            (Some(Some(known)), Hand::Claimed(_)) => Known::Candidate(known),
             // What the broker delivers again has its row: that one goes.
-            return Ok(known.map(|known| match request.hand {
-                Hand::Claimed(_) => known,
-                Hand::Delivered => Candidate { is_in_hand: false, ..known },
-            }));
-        }
+            (Some(Some(known)), Hand::Delivered) => Known::Candidate(Candidate { is_in_hand: false, ..known }),
+        })
+    }
+
+    /// Gives a job that the ledger has never seen its rows.
+    fn take_in(&self, request: &AdmitRequest, now: Timestamp) -> Result<Candidate, LedgerError> {
+        let job = &*request.routed.job;
         let seq = self.insert(&request.routed, &body(job), now, Begins::InHand)?;
         let seq = seq.expect("a job that was not found can be inserted: nobody else writes in this transaction");
-        Ok(Some(Candidate { standing: self.find_row(seq)?, digest: job.digest, number: None, is_in_hand: true }))
+        Ok(Candidate { standing: self.find_row(seq)?, digest: job.digest, number: None, is_in_hand: true })
     }
 
     /// The hold that this job may not pass by this number.

@@ -1,24 +1,29 @@
 //! Dead bodies: what could not become a job, or what nobody should try again.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
 use crate::ledger::{Dead, DeadRow, LedgerError};
 
-/// The most of a body that is kept.
-const BODY_BYTES: usize = 256 * 1024;
-
 impl Desk {
     pub(super) fn bury(&self, dead: &[Dead]) -> Result<Vec<i64>, LedgerError> {
-        let mut bury = self
-            .conn
-            .prepare_cached("INSERT INTO dead (body, reason, field, origin, at) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut find = self.conn.prepare_cached("SELECT seq FROM dead WHERE hash = ?1")?;
+        let mut bury = self.conn.prepare_cached(
+            "INSERT INTO dead (hash, body, reason, field, origin, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
         let mut seqs = Vec::with_capacity(dead.len());
         for dead in dead {
-            let body = &dead.body[..dead.body.len().min(BODY_BYTES)];
-            seqs.push(bury.insert(params![body, dead.reason, dead.field, dead.origin, dead.at.as_millis()])?);
-            self.tally.bury(1);
+            let hash = dead.hash();
+            let seq = match find.query_row([hash], |row| row.get(0)).optional()? {
+                Some(seq) => seq,
+                None => {
+                    self.tally.bury(1);
+                    let at = dead.at.as_millis();
+                    bury.insert(params![hash, dead.kept(), dead.reason, dead.field, dead.origin, at])?
+                }
+            };
+            seqs.push(seq);
         }
         Ok(seqs)
     }

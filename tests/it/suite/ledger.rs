@@ -11,13 +11,17 @@ use tidegate::job::{Category, Digest, From, Job, JobKey, Message, OnUnknown, Pri
 pub use tidegate::ledger::Unseen;
 use tidegate::ledger::{
     Account, Admission, AdmitRequest, Admitted, Census, Claimed, ClaimedRow, Enqueued, Fate, Fence, Hand, JobRef,
-    JobRow, LaneRoom, Ledger, Parking, Route, Routed, Settled, Settlement, UnknownWait, WorkerId,
+    JobRow, LaneRoom, Ledger, Parking, Route, Routed, Settled, Settlement, Signal, UnknownWait, WorkerId,
 };
 use tidegate::outcome::{Reason, State};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// The number that sends where a test does not care.
 pub const NUMBER: &str = "1001";
+
+/// Far longer than anything here takes; only a bug reaches it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const WAIT: UnknownWait = UnknownWait { authentication: Duration::from_secs(10), others: Duration::from_secs(60) };
 
@@ -31,8 +35,14 @@ pub fn at(seconds: i64) -> Timestamp {
     ms(seconds * 1_000)
 }
 
+/// The worker that a case is about.
 pub fn worker() -> WorkerId {
     WorkerId(Uuid::from_u128(1))
+}
+
+/// Another one.
+pub fn other() -> WorkerId {
+    WorkerId(Uuid::from_u128(2))
 }
 
 /// A job for pool `default`, priority `normal`, that is worth sending for an hour.
@@ -133,16 +143,28 @@ pub fn claimed_job(row: &ClaimedRow) -> Job {
     job
 }
 
+/// Waits until a signal says what the test waits for.
+pub async fn hear(signals: &mut watch::Receiver<Signal>, heard: impl FnMut(&Signal) -> bool) {
+    tokio::time::timeout(PATIENCE, signals.wait_for(heard)).await.expect("heard in time").expect("the ledger is open");
+}
+
 /// A worker's and a person's steps, with what a test does not care about filled in.
 pub struct Steps<'a> {
     pub ledger: &'a Ledger,
+    pub worker: WorkerId,
+    pub number: &'static str,
     pub fence: Fence,
 }
 
 impl<'a> Steps<'a> {
     /// With a lease on [`NUMBER`] that lasts as long as any test.
     pub async fn new(ledger: &'a Ledger) -> Self {
-        Self { ledger, fence: lease(ledger, NUMBER).await }
+        Self::of(ledger, worker(), NUMBER).await
+    }
+
+    /// Of a worker that has one number.
+    pub async fn of(ledger: &'a Ledger, worker: WorkerId, number: &'static str) -> Self {
+        Self { ledger, worker, number, fence: lease(ledger, worker, number).await }
     }
 
     pub async fn enqueue(&self, job: Job, now: Timestamp) -> Enqueued {
@@ -151,15 +173,16 @@ impl<'a> Steps<'a> {
 
     /// Claims from lane (`default`, `normal`).
     pub async fn claim(&self, timed: u32, fresh: u32, now: Timestamp) -> Claimed {
-        self.ledger.claim(worker(), vec![room(timed, fresh)], now).await.expect("claimed")
+        self.ledger.claim(self.worker, vec![room(timed, fresh)], now).await.expect("claimed")
     }
 
+    /// Asks for a job that was claimed.
     pub fn request(&self, job: Job) -> AdmitRequest {
         AdmitRequest {
             routed: routed(job),
-            hand: Hand::Claimed(worker()),
+            hand: Hand::Claimed(self.worker),
             again: false,
-            number: NUMBER.parse().expect("a number"),
+            number: self.number.parse().expect("a number"),
             fence: self.fence,
             account: Arc::new(Account {
                 credential: "main".to_owned(),
@@ -171,8 +194,17 @@ impl<'a> Steps<'a> {
         }
     }
 
+    /// Asks for a job that the broker delivered.
+    pub fn delivery(&self, job: Job) -> AdmitRequest {
+        AdmitRequest { hand: Hand::Delivered, ..self.request(job) }
+    }
+
     pub async fn admit(&self, job: Job, now: Timestamp) -> Admitted {
         self.ask(self.request(job), now).await
+    }
+
+    pub async fn deliver(&self, job: Job, now: Timestamp) -> Admitted {
+        self.ask(self.delivery(job), now).await
     }
 
     pub async fn ask(&self, request: AdmitRequest, now: Timestamp) -> Admitted {
@@ -225,9 +257,9 @@ impl<'a> Steps<'a> {
     }
 }
 
-pub async fn lease(ledger: &Ledger, number: &str) -> Fence {
+pub async fn lease(ledger: &Ledger, worker: WorkerId, number: &str) -> Fence {
     let names = vec![format!("number:{number}")];
-    let leases = ledger.take_leases(worker(), names, Duration::from_secs(1_000_000), at(0)).await.expect("answered");
+    let leases = ledger.take_leases(worker, names, Duration::from_secs(1_000_000), at(0)).await.expect("answered");
     leases.first().expect("nobody else has it").fence
 }
 
@@ -240,6 +272,11 @@ pub fn go(admitted: Admitted) -> Admission {
 
 pub fn settlement(admission: &Admission, fate: Fate, at: Timestamp) -> Settlement {
     Settlement { key: admission.key(), attempt: admission.attempt(), at, fate, hold: None, lift: None, delivered: None }
+}
+
+/// The settlement of a job that the broker delivered.
+pub fn of_delivered(job: Job, settlement: Settlement) -> Settlement {
+    Settlement { delivered: Some(routed(job)), ..settlement }
 }
 
 pub fn accepted() -> Fate {

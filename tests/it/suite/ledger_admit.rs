@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate::hold::{Cover, Effect, HoldOrder, Scope};
 use tidegate::job::{Category, Job, OnUnknown};
-use tidegate::ledger::{AdmitRequest, Admitted, Enqueued, Fence, Ledger, Settled, Settlement};
+use tidegate::ledger::{AdmitRequest, Admitted, Ledger, Settled, Settlement};
 use tidegate::outcome::{Reason, State};
 
 use super::ledger::*;
@@ -17,27 +17,6 @@ pub async fn a_claimed_job_is_admitted_once(ledger: &Ledger) {
     let row = steps.show("a").await;
     assert_eq!((row.state, row.attempts, row.number.as_deref()), (State::Sending, 1, Some(NUMBER)));
     assert_eq!(row.deadline, Some(at(1_000)));
-}
-
-pub async fn a_job_never_seen_is_taken_in_and_admitted(ledger: &Ledger) {
-    let steps = Steps::new(ledger).await;
-    let requests = vec![steps.request(job("a")), steps.request(job("a")), steps.request(reworded(job("a")))];
-    let mut answers = ledger.admit(requests, at(1)).await.expect("answered");
-    assert_eq!(answers.split_off(1), [Admitted::InFlight, Admitted::IdReused]);
-    let admission = go(answers.remove(0));
-    assert_eq!(steps.enqueue(job("a"), at(2)).await, Enqueued::Duplicate(State::Sending));
-    assert_eq!(steps.settle(&admission, retry(at(5)), at(3)).await, Settled::Done);
-    assert_eq!(ids(&steps.claim(9, 9, at(5)).await), ["a"]);
-    let dead = ledger.dead_list(0, 9).await.expect("listed");
-    assert_eq!(dead.iter().map(|row| row.dead.field.as_str()).collect::<Vec<_>>(), ["id"]);
-}
-
-pub async fn a_delivery_of_a_job_that_waits_elsewhere_is_not_sent(ledger: &Ledger) {
-    let steps = Steps::new(ledger).await;
-    let admission = steps.start(job("a"), at(0)).await;
-    steps.settle(&admission, retry(at(50)), at(1)).await;
-    assert_eq!(steps.admit(job("a"), at(2)).await, Admitted::InFlight);
-    assert_eq!(steps.show("a").await.due_at, Some(at(50)));
 }
 
 pub async fn a_job_that_ended_stays_ended(ledger: &Ledger) {
@@ -63,32 +42,23 @@ pub async fn a_job_out_of_time_is_not_sent(ledger: &Ledger) {
     assert_eq!(steps.stands("slow").await, (State::Expired, Some(Reason::TooLate)));
 }
 
-pub async fn only_the_owner_of_a_number_sends_by_it(ledger: &Ledger) {
+pub async fn an_ask_that_is_repeated_finds_its_attempt(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
-    steps.enqueue(job("a"), at(0)).await;
-    steps.claim(0, 1, at(1)).await;
-    let wrong_fence = AdmitRequest { fence: Fence(steps.fence.0 + 1), ..steps.request(job("a")) };
-    assert_eq!(steps.ask(wrong_fence, at(1)).await, Admitted::LeaseLost);
-    let not_leased = AdmitRequest { number: "2002".parse().expect("a number"), ..steps.request(job("a")) };
-    assert_eq!(steps.ask(not_leased, at(1)).await, Admitted::LeaseLost);
-    assert_eq!(steps.admit(job("a"), at(2_000_000)).await, Admitted::Ended(State::Expired));
-    steps.enqueue(job("b"), at(1)).await;
-    steps.claim(0, 1, at(1)).await;
-    ledger.release_leases(worker()).await.expect("released");
-    assert_eq!(steps.admit(job("b"), at(2)).await, Admitted::LeaseLost);
-    assert_eq!(steps.stands("b").await, (State::Queued, None));
-    let fence = lease(ledger, NUMBER).await;
-    drop(go(steps.ask(AdmitRequest { fence, ..steps.request(job("b")) }, at(3)).await));
-}
-
-pub async fn a_lease_that_ran_out_admits_nothing(ledger: &Ledger) {
-    let names = vec!["number:1001".to_owned()];
-    let leases = ledger.take_leases(worker(), names, Duration::from_secs(8), at(0)).await.expect("answered");
-    let steps = Steps { ledger, fence: leases[0].fence };
-    steps.enqueue(job("a"), at(0)).await;
-    steps.claim(0, 1, at(1)).await;
-    assert_eq!(steps.admit(job("a"), at(8)).await, Admitted::LeaseLost);
-    drop(go(steps.admit(job("a"), ms(7_999)).await));
+    let first = steps.start(job("claimed"), at(0)).await;
+    let again = |request| AdmitRequest { again: true, ..request };
+    assert_eq!(steps.ask(again(steps.request(job("claimed"))), at(1)).await, Admitted::Go(first));
+    let first = go(steps.deliver(job("delivered"), at(0)).await);
+    assert_eq!(steps.ask(again(steps.delivery(job("delivered"))), at(1)).await, Admitted::Go(first));
+    // Another number has asked nothing yet: somebody else may be sending.
+    let other = Steps::of(ledger, worker(), "2002").await;
+    for request in [other.request(job("claimed")), other.delivery(job("delivered"))] {
+        assert_eq!(other.ask(again(request), at(1)).await, Admitted::InFlight);
+    }
+    // What the lost answer did not begin begins now.
+    let admission = go(steps.ask(again(steps.delivery(job("unheard"))), at(1)).await);
+    assert_eq!(admission.attempt(), 1);
+    assert_eq!(steps.settle(&admission, accepted(), at(2)).await, Settled::Done);
+    assert_eq!(steps.ask(again(steps.delivery(job("unheard"))), at(3)).await, Admitted::Ended(State::Accepted));
 }
 
 pub async fn a_hold_parks_what_it_covers(ledger: &Ledger) {

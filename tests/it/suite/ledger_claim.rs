@@ -156,3 +156,19 @@ pub async fn rows_in_an_attempt_are_not_given_back_nor_deferred(ledger: &Ledger)
     assert_eq!(steps.stands("a").await, (State::Sending, None));
     steps.settle(&admission, accepted(), at(3)).await;
 }
+
+pub async fn a_claim_whose_answer_was_lost_is_freed(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    publish(&steps, &["in hand", "lost", "sending", "due"]).await;
+    steps.claim(0, 9, at(1)).await;
+    drop(go(steps.admit(job("sending"), at(1)).await));
+    ledger.defer(vec![(job("due").key, at(2), Reason::NumberBusy)], at(1)).await.expect("deferred");
+    steps.claim(9, 0, at(2)).await;
+    ledger.keep_only(worker(), keys(&["in hand"])).await.expect("kept");
+    let claimed = steps.claim(9, 9, at(3)).await;
+    assert_eq!((ids(&claimed), claimed.rows[0].due_at), (vec!["due".to_owned(), "lost".to_owned()], Some(at(2))));
+    drop(go(steps.admit(job("in hand"), at(3)).await));
+    ledger.keep_only(worker(), vec![]).await.expect("kept");
+    assert_eq!(steps.stands("sending").await, (State::Sending, None));
+    assert_eq!(ids(&steps.claim(9, 9, at(4)).await), ["due", "lost"]);
+}

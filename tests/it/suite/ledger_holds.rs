@@ -166,12 +166,12 @@ pub async fn who_waits_for_signals_hears_of_rows_and_holds(ledger: &Ledger) {
     let mut signals = ledger.signals();
     let before = *signals.borrow_and_update();
     steps.enqueue(job("a"), at(0)).await;
-    let after = *signals.borrow_and_update();
-    assert!(after.work > before.work && after.holds == before.holds, "{before:?} {after:?}");
+    hear(&mut signals, |signal| signal.work > before.work).await;
+    let enqueued = *signals.borrow_and_update();
+    assert_eq!(enqueued.holds, before.holds, "no hold has changed");
     let hold = steps.place(pause(NUMBER), at(1)).await;
+    hear(&mut signals, |signal| signal.holds > enqueued.holds).await;
     let placed = *signals.borrow_and_update();
-    assert!(placed.holds > after.holds, "{after:?} {placed:?}");
     steps.lift(hold.id, at(2)).await;
-    let lifted = *signals.borrow_and_update();
-    assert!(lifted.holds > placed.holds && lifted.work > placed.work, "{placed:?} {lifted:?}");
+    hear(&mut signals, |signal| signal.holds > placed.holds && signal.work > placed.work).await;
 }

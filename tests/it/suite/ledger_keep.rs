@@ -1,46 +1,11 @@
-//! Leases, and what the keeper does when time is over.
-
-use std::time::Duration;
+//! What the keeper does when time is over.
 
 use tidegate::hold::HoldOrder;
 use tidegate::job::{Category, Job, OnUnknown};
-use tidegate::ledger::{Fence, Lease, Ledger, Swept, WorkerId};
+use tidegate::ledger::{Ledger, Swept};
 use tidegate::outcome::{Reason, State};
-use uuid::Uuid;
 
 use super::ledger::*;
-
-const TTL: Duration = Duration::from_secs(8);
-
-fn other() -> WorkerId {
-    WorkerId(Uuid::from_u128(2))
-}
-
-fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-fn lease_of(name: &str, fence: i64) -> Lease {
-    Lease { name: name.to_owned(), fence: Fence(fence) }
-}
-
-pub async fn a_lease_has_one_owner_and_a_new_fence_with_each(ledger: &Ledger) {
-    let take = |worker, now| ledger.take_leases(worker, names(&["task:sweep", "number:7"]), TTL, now);
-    let both = [lease_of("task:sweep", 1), lease_of("number:7", 1)];
-    assert_eq!(take(worker(), at(0)).await.expect("answered"), both);
-    assert_eq!(take(worker(), at(1)).await.expect("answered"), both, "one's own are renewed");
-    assert_eq!(take(other(), ms(8_999)).await.expect("answered"), []);
-    let taken = [lease_of("task:sweep", 2), lease_of("number:7", 2)];
-    assert_eq!(take(other(), at(9)).await.expect("answered"), taken);
-}
-
-pub async fn a_lease_given_up_is_free_at_once(ledger: &Ledger) {
-    ledger.take_leases(worker(), names(&["number:7"]), TTL, at(0)).await.expect("answered");
-    ledger.release_leases(worker()).await.expect("released");
-    let taken = ledger.take_leases(other(), names(&["number:7"]), TTL, at(0)).await.expect("answered");
-    assert_eq!(taken, [lease_of("number:7", 2)]);
-    ledger.release_leases(worker()).await.expect("released");
-}
 
 pub async fn an_attempt_past_its_deadline_is_unknown(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;

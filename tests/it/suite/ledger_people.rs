@@ -1,24 +1,11 @@
 //! What people ask and decide.
 
 use tidegate::job::Job;
-use tidegate::ledger::{Cancelled, Dead, FleetRow, JobFilter, Ledger, Resolution};
+use tidegate::ledger::{Dead, FleetRow, JobFilter, Ledger, Resolution};
 use tidegate::outcome::{Reason, State};
 
+use super::bench::Bench;
 use super::ledger::*;
-
-pub async fn a_job_that_has_not_left_can_be_taken_back(ledger: &Ledger) {
-    let steps = Steps::new(ledger).await;
-    let sending = steps.start(job("sending"), at(0)).await;
-    steps.enqueue(job("queued"), at(0)).await;
-    steps.enqueue(Job { not_before: Some(at(50)), ..job("waiting") }, at(0)).await;
-    let names = ["queued", "waiting", "sending", "nowhere", "queued"].map(named).to_vec();
-    let answers = ledger.cancel(names, Unseen::Refuse, at(1)).await.expect("answered");
-    let too_late = Cancelled::TooLate(State::Sending);
-    assert_eq!(answers, [Cancelled::Done, Cancelled::Done, too_late, Cancelled::NotSeen, Cancelled::Done]);
-    assert_eq!(steps.stands("waiting").await, (State::Cancelled, Some(Reason::Cancelled)));
-    assert!(steps.claim(9, 9, at(60)).await.rows.is_empty());
-    steps.settle(&sending, accepted(), at(2)).await;
-}
 
 pub async fn an_unknown_job_can_be_decided_by_hand(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
@@ -107,8 +94,31 @@ pub async fn dead_bodies_are_kept_listed_and_dropped(ledger: &Ledger) {
     let expected = body("b");
     assert_eq!((shown.body, shown.reason, shown.field), (expected.body, expected.reason, expected.field));
     assert_eq!((shown.origin, shown.at), (expected.origin, expected.at));
-    assert_eq!(ledger.dead_drop(vec![seqs[1], seqs[1], 99]).await.expect("dropped"), 1);
+    assert_eq!(ledger.dead_drop(vec![seqs[1], seqs[1], 99_999]).await.expect("dropped"), 1);
     assert!(ledger.dead_show(seqs[1]).await.expect("shown").is_none());
+}
+
+pub async fn a_body_that_comes_again_is_buried_once(ledger: &Ledger) {
+    let first = ledger.bury(vec![body("a"), body("b"), body("a")]).await.expect("buried");
+    assert_eq!((first[0], ledger.census().await.expect("counted").dead), (first[2], 2));
+    let later = Dead { at: at(9), field: "to".to_owned(), ..body("a") };
+    assert_eq!(ledger.bury(vec![later]).await.expect("buried"), [first[0]]);
+    assert_eq!(ledger.dead_show(first[0]).await.expect("shown").expect("it is there").dead.at, at(3));
+    // Another line, another reason, or words that only together read the same: another body.
+    let line = Dead { origin: "cli:jobs.jsonl:18".to_owned(), ..body("a") };
+    let reason = Dead { reason: "must be a number".to_owned(), ..body("a") };
+    let shifted = Dead { reason: "must be tex".to_owned(), ..body("ta") };
+    let others = ledger.bury(vec![line, reason, shifted]).await.expect("buried");
+    let all: std::collections::BTreeSet<_> = first.iter().chain(&others).collect();
+    assert_eq!((all.len(), ledger.census().await.expect("counted").dead), (5, 5));
+    // What a person dropped may come again.
+    assert_eq!(ledger.dead_drop(vec![first[0]]).await.expect("dropped"), 1);
+    assert_ne!(ledger.bury(vec![body("a")]).await.expect("buried"), [first[0]]);
+    assert_eq!(ledger.dead_list(0, 99).await.expect("listed").len(), 5);
+    // Of a very large body, so much as helps to see what it was.
+    let large = Dead { body: vec![b'x'; 300_000], ..body("") };
+    let seq = ledger.bury(vec![large]).await.expect("buried")[0];
+    assert_eq!(ledger.dead_show(seq).await.expect("shown").expect("it is there").dead.body, vec![b'x'; 256 * 1024]);
 }
 
 fn body(text: &str) -> Dead {
@@ -129,4 +139,18 @@ pub async fn what_was_read_of_the_fleet_is_remembered(ledger: &Ledger) {
     ledger.fleet_put(vec![row("2", r#"{"quality":"RED"}"#, at(5))]).await.expect("put");
     let listed = ledger.fleet_list("number".to_owned()).await.expect("listed");
     assert_eq!(listed, [row("1", "{}", at(0)), row("2", r#"{"quality":"RED"}"#, at(5))]);
+}
+
+pub async fn analysts_find_the_documented_columns(bench: &Bench) {
+    let steps = Steps::new(bench).await;
+    let admission = steps.start(from_source("shop", job("a")), at(0)).await;
+    steps.settle(&admission, accepted(), ms(1_250)).await;
+    let columns = "id, source, state, reason, code, pool, priority, campaign, template, number, recipient, category, \
+        attempts, wamid, due_at, created_at, accepted_at, sent_at, delivered_at, read_at, ended_at, cost_type, \
+        cost_category, updated_at";
+    assert_eq!(bench.columns("SELECT * FROM jobs_v1").await.join(", "), columns);
+    let rows = bench.query("SELECT id, source, state, number, priority, due_at FROM jobs_v1").await;
+    let texts: Vec<_> = rows[0].iter().map(Option::as_deref).collect();
+    assert_eq!(texts, [Some("a"), Some("shop"), Some("accepted"), Some(NUMBER), Some("normal"), None]);
+    assert_eq!(bench.moments("jobs_v1", "accepted_at").await, [ms(1_250)]);
 }

@@ -1,12 +1,20 @@
 //! One suite a contract, run against every backend.
 
+mod bench;
+mod cases;
 mod ledger;
 mod ledger_admit;
+mod ledger_cancel;
 mod ledger_claim;
+mod ledger_delivered;
 mod ledger_enqueue;
+mod ledger_events;
 mod ledger_holds;
 mod ledger_keep;
+mod ledger_leases;
 mod ledger_model;
 mod ledger_people;
 mod ledger_settle;
 mod ledger_sqlite;
+mod ledger_strange;
+mod ledger_workers;

@@ -128,6 +128,7 @@ CREATE TABLE outbox (
 
 CREATE TABLE dead (
     seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash   BLOB NOT NULL UNIQUE, -- of body, reason and origin: what is delivered again is the same
     body   BLOB NOT NULL,
     reason TEXT NOT NULL,
     field  TEXT NOT NULL,

@@ -1,39 +1,37 @@
 //! Puts the rooms together: opens what a run needs in order, runs until told to stop, and closes in reverse.
 
+mod open;
+mod settings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::{Config, LedgerUrl, Migrate};
+use crate::config::Config;
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
 use crate::keeper::{self, Keeper};
-use crate::ledger::{Census, Ledger, UnknownWait, sqlite};
+use crate::ledger::{Census, Ledger, sqlite};
 use crate::metrics::Metrics;
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
 use crate::queue::Queue;
 use crate::telemetry::DroppedLines;
-use crate::worker::attempt::{AttemptTimes, Policy};
-use crate::worker::intake::Caps;
-use crate::worker::leases::LeaseTimes;
 use crate::worker::picture::Easel;
 use crate::worker::reception::Router;
-use crate::worker::retry::Retries;
 use crate::worker::telling::Telling;
-use crate::worker::{Drained, Parts, Settings, Worker};
+use crate::worker::{Drained, Parts, Worker};
 
-/// An admitted job that is overtaken for so long is given back.
-const START_WITHIN: Duration = Duration::from_secs(10);
-/// How long a settlement may take before its attempt counts as unknown.
-const SETTLE_WITHIN: Duration = Duration::from_secs(15);
+use open::ledger_name;
+pub use open::{Migrated, migrate, open_ledger};
+
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.
 const CHANGES: usize = 64;
 
@@ -60,21 +58,6 @@ pub struct RunOptions {
     pub quiet: bool,
 }
 
-/// Opens the ledger as the worker's own.
-pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledger> {
-    let migrate = match config.migrate {
-        Migrate::Auto => sqlite::Migrate::Auto,
-        Migrate::Check => sqlite::Migrate::Check,
-    };
-    match &config.ledger.url {
-        LedgerUrl::Sqlite(path) => {
-            let ledger = sqlite::SqliteLedger::open(path, access, migrate);
-            Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
-        }
-        LedgerUrl::Postgres(_) => anyhow::bail!("ledger.url: this build keeps its ledger in SQLite only: sqlite:PATH"),
-    }
-}
-
 /// Runs a worker and its keeper until `stop`, then drains.
 pub async fn run(config: &Config, options: RunOptions, stop: CancellationToken) -> Result<Drained> {
     if options.plays(Role::Sender) {
@@ -94,6 +77,10 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let (census, census_seen) = watch::channel(Census::default());
     let (picture, picture_seen) = watch::channel(Arc::new(StatusSnapshot::starting(now.wall)));
     let metrics = Arc::new(Metrics::new());
+    if config.queue.broker.is_some() {
+        // Away until it says otherwise.
+        metrics.broker().connected(false);
+    }
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let mut house = House { helpers: JoinSet::new(), stop: CancellationToken::new() };
     if !options.quiet {
@@ -103,7 +90,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         house.helpers.spawn(server.serve(sources, house.stop.clone()));
     }
     if options.plays(Role::Keeper) {
-        let kept = keeper::Config { unknown: unknown_wait(config), retention: config.retention };
+        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
@@ -148,10 +135,10 @@ impl House {
         let directory =
             fleet::Pools::new(config).directory(members.iter().map(|member| (&member.id, member.display.as_str())));
         let router = Router::new(move |from| directory.route(from).map_err(|error| error.to_string()));
-        let (client, opener) = graph::Client::new(&fleet::api(config), &travel(config))?;
+        let (client, opener) = graph::Client::new(&fleet::api(config), &settings::travel(config))?;
         self.helpers.spawn(until_stopped(opener, self.stop.clone()));
         let parts = Parts { ledger, queue, router, client, api: fleet::api(config), telling, easel };
-        let worker = Worker::new(parts, settings(config), fleet::recruits(config, members), clock::now());
+        let worker = Worker::new(parts, settings::settings(config), fleet::recruits(config, members), clock::now());
         let run = worker.run(stop.clone(), changes_seen);
         tokio::pin!(run);
         let mut broken = false;
@@ -188,31 +175,10 @@ impl House {
     }
 }
 
-/// The ledger's name for people, without credentials.
-fn ledger_name(config: &Config) -> String {
-    match &config.ledger.url {
-        LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        LedgerUrl::Postgres(_) => "postgres".to_owned(),
-    }
-}
-
 async fn until_stopped(opener: graph::Opener, stop: CancellationToken) {
     tokio::select! {
         () = opener.run() => {}
         () = stop.cancelled() => {}
-    }
-}
-
-/// How requests travel, by the configuration.
-fn travel(config: &Config) -> graph::Settings {
-    let cloud_api = &config.cloud_api;
-    graph::Settings {
-        connect_timeout: cloud_api.connect_timeout,
-        write_timeout: cloud_api.write_timeout,
-        request_timeout: cloud_api.request_timeout,
-        max_response: cloud_api.max_response.as_usize(),
-        ca_file: cloud_api.ca_file.clone(),
-        ..graph::Settings::default()
     }
 }
 
@@ -224,30 +190,5 @@ fn hold_everything() -> HoldOrder {
         who: "run --held".to_owned(),
         until: None,
         probe: false,
-    }
-}
-
-fn unknown_wait(config: &Config) -> UnknownWait {
-    UnknownWait { authentication: config.unknown.wait_authentication, others: config.unknown.wait_others }
-}
-
-fn settings(config: &Config) -> Settings {
-    Settings {
-        policy: Policy {
-            times: AttemptTimes {
-                start_within: START_WITHIN,
-                request: config.cloud_api.request_timeout,
-                settle: SETTLE_WITHIN,
-                unknown: unknown_wait(config),
-            },
-            retries: Retries { base: config.retry.base, cap: config.retry.cap, attempts: config.retry.attempts },
-        },
-        leases: LeaseTimes { ttl: config.lease.ttl, renew: config.lease.renew, margin: config.lease.margin },
-        caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
-        admit_ahead: config.worker.admit_ahead,
-        pacing_margin: config.pacing.margin,
-        write_timeout: config.cloud_api.write_timeout,
-        connections: graph::Settings::default().max_connections,
-        drain: config.worker.drain,
     }
 }

@@ -1,26 +1,25 @@
-//! Messages a second, and CPU a message: the whole worker against a stub that answers at once, beside a bare reqwest
-//! loop against the same stub in the same run.
+//! Messages a second, and CPU a message: the whole worker against a stub that answers at once, over each queue and
+//! ledger, beside a bare reqwest loop against the same stub in the same run.
 //!
-//! `cargo bench --bench end_to_end -- [messages]`
+//! `cargo bench --bench end_to_end -- [messages]`; with `TEST_AMQP_URL` and `TEST_DATABASE_URL` (`make bench` starts
+//! both) over RabbitMQ and PostgreSQL too.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
-use tempfile::TempDir;
 use tidegate::app::{self, RunOptions};
-use tidegate::clock;
-use tidegate::config::{Config, Sources};
-use tidegate::fleet::Pools;
-use tidegate::job::{self, NumberId, Received};
-use tidegate::ledger::Routed;
 use tidegate::ledger::sqlite::Access;
 use tidegate::sim::{NumberSpec, Sim, SimConfig};
 use tokio_util::sync::CancellationToken;
+
+mod producing;
+mod setup;
+
+use setup::Setup;
 
 const NUMBERS: usize = 30;
 
@@ -31,8 +30,9 @@ fn main() {
     let sim = Sim::spawn_thread(SimConfig { stub: true, ..SimConfig::with_numbers(numbers) }).expect("a stub");
     let bare = bare_loop(&sim, messages);
     bare.print("bare reqwest loop, 64 in flight", &bare);
-    let worker = worker(&sim, messages);
-    worker.print("worker: claim, admit, pace, send, settle in SQLite", &bare);
+    for setup in Setup::ALL.iter().filter(|setup| setup.can_be_had()) {
+        worker(&sim, setup, messages).print(setup.name, &bare);
+    }
 }
 
 struct Figure {
@@ -91,11 +91,12 @@ fn since(before: &BTreeMap<String, Duration>) -> BTreeMap<String, Duration> {
     spent.filter(|(_, cpu)| !cpu.is_zero()).collect()
 }
 
+/// A job of about 600 bytes.
 fn job(n: usize) -> String {
     serde_json::json!({
         "id": format!("bench-{n}"), "to": format!("+4477009{:05}", n % 100_000), "priority": "bulk", "on_unknown": "leave",
         "message": { "type": "template", "template": { "name": "spring_sale", "language": { "code": "en_US" },
-            "components": [{ "type": "body", "parameters": [{ "type": "text", "text": "Anna ".repeat(40) }] }] } }
+            "components": [{ "type": "body", "parameters": [{ "type": "text", "text": "Anna ".repeat(60) }] }] } }
     })
     .to_string()
 }
@@ -128,31 +129,16 @@ fn bare_loop(sim: &Sim, messages: usize) -> Figure {
     })
 }
 
-fn worker(sim: &Sim, messages: usize) -> Figure {
-    let dir = TempDir::new().expect("a directory");
-    let mut overrides: Vec<(String, String)> = vec![
-        ("data_dir".into(), dir.path().display().to_string()),
-        ("cloud_api.base_url".into(), sim.url()),
-        ("cloud_api.access_token".into(), "test-token".into()),
-    ];
-    for n in 0..NUMBERS {
-        overrides.push((format!("numbers[{n}].id"), format!("{}", 1001 + n)));
-        overrides.push((format!("numbers[{n}].rate"), "1000/s".into()));
-    }
-    let config =
-        Config::load(Sources { file: None, env: BTreeMap::new(), dotenv: None, overrides }).expect("a configuration");
+fn worker(sim: &Sim, setup: &Setup, messages: usize) -> Figure {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let ledger = app::open_ledger(&config, Access::Worker).await.expect("a ledger");
-        let ids: Vec<NumberId> = config.numbers.iter().map(|n| n.id.parse().expect("an id")).collect();
-        let directory = Pools::new(&config).directory(ids.iter().map(|id| (id, "")));
-        for start in (0..messages).step_by(200) {
-            let now = clock::now().wall;
-            let routed = (start..messages.min(start + 200)).map(|n| {
-                let job = job::parse(job(n).as_bytes(), &Received::here(now)).expect("a job");
-                Routed { route: directory.route(&job.from).expect("a route"), job: Arc::new(job) }
-            });
-            ledger.enqueue(routed.collect(), now).await.expect("room");
+        let place = setup.place(sim).await;
+        let config = &place.config;
+        let ledger = app::open_ledger(config, Access::Worker).await.expect("a ledger");
+        if setup.broker {
+            place.publish(messages).await
+        } else {
+            place.enqueue(&ledger, messages).await
         }
         let oracle = sim.oracle();
         let already = oracle.accepted();
@@ -168,9 +154,10 @@ fn worker(sim: &Sim, messages: usize) -> Figure {
             stop.cancel();
             Figure { messages, wall, cpu }
         };
-        let run = app::run_on(&config, RunOptions { quiet: true, ..RunOptions::default() }, ledger, stop.clone());
+        let run = app::run_on(config, RunOptions { quiet: true, ..RunOptions::default() }, ledger, stop.clone());
         let (figure, drained) = tokio::join!(watch, run);
         println!("    drained: {:?}", drained.expect("the worker runs"));
+        place.clear().await;
         figure
     })
 }

@@ -1,0 +1,57 @@
+//! The configuration in the words of the rooms that it sets up.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::graph;
+use crate::ledger::UnknownWait;
+use crate::worker::Settings;
+use crate::worker::attempt::{AttemptTimes, Policy};
+use crate::worker::intake::Caps;
+use crate::worker::leases::LeaseTimes;
+use crate::worker::retry::Retries;
+
+/// An admitted job that is overtaken for so long is given back.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// How long a settlement may take before its attempt counts as unknown.
+const SETTLE_WITHIN: Duration = Duration::from_secs(15);
+
+/// How requests travel, by the configuration.
+pub(super) fn travel(config: &Config) -> graph::Settings {
+    let cloud_api = &config.cloud_api;
+    graph::Settings {
+        connect_timeout: cloud_api.connect_timeout,
+        write_timeout: cloud_api.write_timeout,
+        request_timeout: cloud_api.request_timeout,
+        max_response: cloud_api.max_response.as_usize(),
+        ca_file: cloud_api.ca_file.clone(),
+        ..graph::Settings::default()
+    }
+}
+
+/// How long an unknown outcome waits for news.
+pub(super) fn unknown_wait(config: &Config) -> UnknownWait {
+    UnknownWait { authentication: config.unknown.wait_authentication, others: config.unknown.wait_others }
+}
+
+/// What a worker is set up with.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        policy: Policy {
+            times: AttemptTimes {
+                start_within: START_WITHIN,
+                request: config.cloud_api.request_timeout,
+                settle: SETTLE_WITHIN,
+                unknown: unknown_wait(config),
+            },
+            retries: Retries { base: config.retry.base, cap: config.retry.cap, attempts: config.retry.attempts },
+        },
+        leases: LeaseTimes { ttl: config.lease.ttl, renew: config.lease.renew, margin: config.lease.margin },
+        caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
+        admit_ahead: config.worker.admit_ahead,
+        pacing_margin: config.pacing.margin,
+        write_timeout: config.cloud_api.write_timeout,
+        connections: graph::Settings::default().max_connections,
+        drain: config.worker.drain,
+    }
+}

@@ -1,0 +1,147 @@
+//! Every case of the ledger's suite, once: each database makes its tests of this list.
+
+/// Makes a test of each case, on the bench that this function of [`Bench`](super::bench::Bench) opens.
+macro_rules! ledger_suite {
+    ($open:ident) => {
+        ledger_suite! { $open of
+            ledger_enqueue {
+                a_job_handed_in_twice_is_taken_once,
+                a_duplicate_is_told_where_the_job_stands,
+                an_id_that_says_something_else_is_refused,
+                a_batch_is_answered_job_by_job,
+                a_large_batch_is_taken_whole_and_in_order,
+                two_producers_may_share_an_id,
+                a_job_is_found_by_its_key_too,
+                a_job_not_to_be_sent_yet_waits_for_its_time,
+            }
+            ledger_claim {
+                fresh_rows_come_in_order_of_publishing_and_once,
+                rows_that_are_due_come_before_fresh_ones,
+                a_deferral_says_why_and_leaves_its_trail,
+                room_of_one_kind_is_not_used_by_the_other,
+                a_row_given_back_keeps_its_place,
+                lanes_keep_to_themselves,
+                several_lanes_are_answered_in_one_claim,
+                a_row_out_of_time_ends_instead_of_being_claimed,
+                rows_behind_others_out_of_time_are_found,
+                a_claim_that_ends_very_many_says_that_there_is_more,
+                rows_in_an_attempt_are_not_given_back_nor_deferred,
+                a_claim_whose_answer_was_lost_is_freed,
+            }
+            ledger_admit {
+                a_claimed_job_is_admitted_once,
+                a_job_that_ended_stays_ended,
+                a_job_out_of_time_is_not_sent,
+                a_hold_parks_what_it_covers,
+                a_hold_lets_pass_what_it_does_not_cover,
+                a_hold_that_ends_jobs_suppresses_them,
+                one_job_may_try_a_hold_whose_time_is_over,
+                a_trial_is_not_ended_by_another_hold_whose_time_is_over,
+                a_job_lost_five_times_is_not_tried_again,
+                an_ask_that_is_repeated_finds_its_attempt,
+            }
+            ledger_delivered {
+                a_job_never_seen_is_taken_in_and_admitted,
+                a_delivery_of_a_job_that_waits_in_its_row_is_not_sent,
+                a_job_delivered_twice_is_sent_once,
+                a_delivery_during_the_attempt_leaves_the_body_for_later,
+                a_delivery_while_nobody_knows_leaves_the_body_for_later,
+                a_delivered_job_that_goes_again_gets_its_row,
+                a_delivered_job_that_must_wait_for_a_hold_gets_its_row,
+                a_delivered_job_of_which_nobody_knows_gets_its_row,
+                a_delivered_job_that_meets_a_hold_is_parked,
+                a_delivered_job_that_is_over_needs_no_attempt,
+                a_delivered_job_is_parked_unless_it_is_known,
+                a_delivered_job_expires_unless_it_is_known,
+                a_delivery_by_a_number_of_others_leaves_nothing,
+            }
+            ledger_settle {
+                an_accepted_job_ends_and_its_row_goes,
+                a_retry_waits_for_its_time_and_counts,
+                a_job_ends_with_its_reason,
+                a_job_is_parked_under_the_hold_that_it_places,
+                a_job_is_parked_under_a_hold_that_others_placed,
+                a_job_with_nothing_to_park_under_goes_at_once,
+                an_unknown_job_keeps_its_row_until_its_time,
+                a_late_answer_is_welcome,
+                an_answer_to_another_attempt_changes_nothing,
+                what_an_answer_says_of_the_number_holds_even_if_it_comes_too_late,
+                an_answer_does_not_lift_what_a_person_placed,
+            }
+            ledger_holds {
+                holds_of_one_cover_are_one_hold,
+                the_hold_that_lasts_longer_rules,
+                parked_rows_wait_and_are_let_out_at_the_pace_of_claims,
+                rows_let_out_are_not_starved_by_a_backlog,
+                rows_of_one_lane_are_let_out_however_many_holds_keep_others,
+                a_lifted_hold_can_be_placed_again_over_its_rows,
+                parking_under_a_hold_that_is_gone_leaves_the_row_in_line,
+                one_parked_row_comes_out_to_try_a_hold_whose_time_is_over,
+                a_trial_that_comes_to_nothing_is_given_to_another_row,
+                a_hold_that_needs_no_trial_runs_out_by_itself,
+                recipients_holds_are_listed_for_people_only,
+                who_waits_for_signals_hears_of_rows_and_holds,
+            }
+            ledger_keep {
+                an_attempt_past_its_deadline_is_unknown,
+                an_unknown_job_ends_as_its_policy_says,
+                waiting_rows_out_of_time_end_wherever_they_stand,
+                an_attempt_outlives_its_jobs_expiry,
+                old_jobs_are_forgotten_a_few_at_a_time,
+            }
+            ledger_leases {
+                a_lease_has_one_owner_and_a_new_fence_with_each,
+                a_lease_given_up_is_free_at_once,
+                leases_are_listed_whoever_holds_them,
+                a_number_handed_over_is_free_at_once_and_claims_stay,
+                only_the_owner_of_a_number_sends_by_it,
+                a_lease_that_ran_out_admits_nothing,
+                an_old_fence_admits_nothing,
+            }
+            ledger_workers {
+                two_workers_claim_each_row_once,
+                two_workers_send_one_delivery_once,
+                two_workers_place_one_hold,
+                two_workers_take_a_lease_once,
+                two_workers_take_in_one_job,
+                what_one_worker_does_the_other_hears,
+            }
+            ledger_people {
+                an_unknown_job_can_be_decided_by_hand,
+                jobs_are_listed_newest_first_and_filtered,
+                the_census_counts_every_job_where_it_stands,
+                people_learn_how_many_go_before_a_job,
+                dead_bodies_are_kept_listed_and_dropped,
+                a_body_that_comes_again_is_buried_once,
+                what_was_read_of_the_fleet_is_remembered,
+                analysts_find_the_documented_columns,
+            }
+            ledger_cancel {
+                a_job_that_has_not_left_can_be_taken_back,
+                a_job_that_nobody_has_seen_can_be_taken_back_ahead,
+                a_name_that_no_job_can_have_is_not_taken_back,
+                a_job_taken_back_ahead_is_forgotten_in_time,
+            }
+            ledger_events {
+                events_are_written_where_somebody_listens,
+                a_waiting_event_says_until_when,
+                events_of_delivered_jobs_say_the_same,
+            }
+            ledger_strange {
+                a_reason_that_a_later_version_wrote_stops_nobody,
+                a_row_that_cannot_be_read_stops_no_other,
+                a_row_that_cannot_be_read_is_passed_over_once_it_ran_out_of_time,
+                lifted_holds_without_rows_are_forgotten_by_the_sweep,
+            }
+        }
+    };
+    ($open:ident of $($module:ident { $($name:ident,)+ })+) => {$($(
+        #[tokio::test]
+        async fn $name() {
+            let bench = crate::suite::bench::Bench::$open().await;
+            crate::suite::$module::$name(&bench).await;
+        }
+    )+)+};
+}
+
+pub(super) use ledger_suite;
