@@ -339,6 +339,17 @@ pub struct LeaseRow {
     pub left: Duration,
 }
 
+/// How leases are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTimes {
+    /// How long a lease lasts unless renewed.
+    pub ttl: Duration,
+    /// How often it is renewed.
+    pub renew: Duration,
+    /// Its holder starts nothing in its last so much.
+    pub margin: Duration,
+}
+
 /// A lease that a worker holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {

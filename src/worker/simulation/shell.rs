@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, Routed, Settlement};
+use crate::ledger::{
+    Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, LeaseTimes, Routed, Settlement,
+};
 use crate::outcome::NotSentCause;
 use crate::worker::index::NumberIdx;
 use crate::worker::intake::{Caps, Intake, Wanted};
 use crate::worker::lane::Delivery;
 use crate::worker::launch::{Core, Launch, Start};
-use crate::worker::leases::LeaseTimes;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::chance::{Chance, Died, Point};
