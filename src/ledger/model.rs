@@ -329,7 +329,7 @@ pub enum Unseen {
 /// A lease as it stands, whoever holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// `number:…`, `worker:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Who holds it; none if it was given up or ran out.
     pub owner: Option<WorkerId>,
@@ -353,7 +353,7 @@ pub struct LeaseTimes {
 /// A lease that a worker holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// `number:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Its fence.
     pub fence: Fence,

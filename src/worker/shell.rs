@@ -226,6 +226,7 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken, mut changes: mpsc::Receiver<FleetChange>) -> Drained {
         let mut signals = self.ledger.signals();
         self.heard = *signals.borrow_and_update();
+        tracing::info!(worker.id = %self.id.0, "worker {} begins", self.id.0);
         self.read_holds();
         self.begin_round(clock::now());
         while !stop.is_cancelled() {
