@@ -39,7 +39,7 @@
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
 //! - `outcome` uses nothing
-//! - `queue` uses `job`
+//! - `queue` uses `job`, `metrics`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`
