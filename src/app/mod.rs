@@ -91,7 +91,8 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         house.helpers.spawn(server.serve(sources, house.stop.clone()));
     }
     if options.plays(Role::Keeper) {
-        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention };
+        let leases = settings::lease_times(config);
+        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
