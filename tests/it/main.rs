@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod credential;
 mod dead;
+mod deploy;
 mod drain;
 mod holding;
 mod in_doubt;
