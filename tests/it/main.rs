@@ -2,6 +2,7 @@
 
 mod beside;
 mod campaign;
+mod chaos;
 mod cli;
 mod crash;
 mod credential;
