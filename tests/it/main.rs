@@ -4,6 +4,7 @@ mod beside;
 #[cfg(feature = "services")]
 mod brokered;
 mod campaign;
+mod chaos;
 mod cli;
 mod crash;
 mod credential;
