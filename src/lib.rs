@@ -34,7 +34,7 @@
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`
-//! - `keeper` uses `ledger`, `metrics`
+//! - `keeper` uses `ledger`, `metrics`, `queue`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`

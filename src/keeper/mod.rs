@@ -4,6 +4,9 @@
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
 mod duty;
+mod relay;
+
+pub use relay::Relay;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -172,7 +172,7 @@ impl Lane {
         if !matches!(over, Over::Gone | Over::Culprit(_)) {
             close_channel(&hand.channel, self.session.step).await;
         }
-        if matches!(over, Over::Failed(_)) {
+        if matches!(over, Over::Failed(_)) && hand.tally.has_begun() {
             let lost = Arrival::Lost(Lost { channels: (number, number) });
             // Nobody is left to tell where this fails.
             let _ = self.session.desk.arriving.send(lost).await;

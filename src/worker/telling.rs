@@ -30,6 +30,11 @@ impl Telling {
         Self { metrics, heartbeat, logs }
     }
 
+    /// Where it is counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
+    }
+
     pub(super) fn turned(&self, now: Now) {
         self.heartbeat.beat(now.mono);
     }
