@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tidegate::app::{self, RunOptions};
 use tidegate::clock;
+use tidegate::hold::{Cover, Effect, HoldOrder, Scope};
 use tidegate::ledger::Ledger;
 use tidegate::ledger::sqlite::Access;
-use tidegate::outcome::State;
+use tidegate::outcome::{Reason, State};
 use tidegate::sim::{NumberSpec, SimConfig};
 use tidegate::worker::Drained;
 use tokio_util::sync::CancellationToken;
@@ -93,4 +95,46 @@ async fn numbers_are_spread_evenly_and_handed_over_as_workers_come_and_go() {
         let worst = world.oracle().worst_sliding_second(number) as u64;
         assert!(worst <= 80 + refused, "number {number}: {worst} in one second, {refused} refused");
     }
+}
+
+#[tokio::test]
+async fn a_hold_is_tried_by_one_job_at_a_time_in_the_whole_fleet() {
+    let ids = ["1001", "1002"];
+    let mut world = World::with(SimConfig::with_numbers(ids.map(NumberSpec::new)), &ids.map(|id| (id, "80/s")));
+    world.set("pools[0].name", "shop");
+    world.set("pools[0].numbers[0]", "1002");
+    world.set("lease.renew", "200ms");
+    world.set("cloud_api.request_timeout", "2s");
+    world.set("cloud_api.connect_timeout", "1s");
+    let ledger = app::open_ledger(&world.config(), Access::Worker).await.expect("the ledger opens");
+    let workers = [(); 2].map(|()| Worker::start(&world, &ledger));
+    spread(&ledger, &[1, 1]).await;
+    let now = clock::now().wall;
+    let order = HoldOrder {
+        cover: Cover::of(Scope::Everything, ""),
+        effect: Effect::Wait,
+        reason: Reason::Operator,
+        who: "test".into(),
+        until: Some(now + Duration::from_secs(1)),
+        probe: true,
+    };
+    let hold = ledger.place(order, now).await.expect("the ledger places it");
+    world.faults(&["hang"]);
+    let of = |pool: &str, n: usize| {
+        let mut job = text(&format!("{pool}-{n}"), "normal");
+        job["from"] = pool.into();
+        job
+    };
+    let jobs: Vec<_> = (0..10).flat_map(|n| [of("default", n), of("shop", n)]).collect();
+    world.enqueue(&ledger, &jobs).await;
+    // Each hangs for two seconds, and only then may the next one go, whoever sends it.
+    world.accepted(3).await;
+    let entries = world.oracle().accepted_entries();
+    let gaps: Vec<_> = entries.windows(2).map(|pair| pair[1].at() - pair[0].at()).collect();
+    assert!(gaps.iter().all(|gap| *gap > Duration::from_secs(1)), "{gaps:?}");
+    world.faults(&[]);
+    ledger.lift(hold.id, clock::now().wall).await.expect("the ledger answers");
+    world.all_ended(&ledger).await;
+    workers.into_iter().for_each(Worker::stop);
+    audit(&world.rows(&ledger).await, &world.oracle());
 }
