@@ -17,6 +17,7 @@ mod main_job;
 mod map;
 mod numbers;
 mod operators;
+mod owning;
 mod process;
 #[cfg(feature = "services")]
 mod producer;
