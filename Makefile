@@ -23,7 +23,7 @@ WITH_SERVICES := tests/services/with-services
 EXAMPLES := target/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos deployable tools bench demo
+.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos deployable tools bench demo chaos
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -55,6 +55,11 @@ $(EXAMPLES)/node/installed: examples/node/package.json examples/node/package-loc
 	cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# For example: make chaos CHAOS='--seed 7 --only kill,broker'
+chaos: ## Break everything around real workers, and see that nothing is lost or doubled
+	tests/services/install rabbitmq-server postgresql
+	$(CARGO) test --locked $(SERVICES) --test chaos -- $(CHAOS)
+
 check: fmt-check clippy doc deny typos deployable ## Check format, lints, docs, dependencies, spelling and deploy/, as CI does
 
 fmt: ## Format the code
@@ -64,7 +69,7 @@ fmt-check:
 	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --all-targets $(SERVICES) --locked -- -D warnings
+	$(CARGO) clippy --all-targets --test chaos $(SERVICES) --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked

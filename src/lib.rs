@@ -34,12 +34,12 @@
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`
-//! - `keeper` uses `ledger`, `metrics`
+//! - `keeper` uses `ledger`, `metrics`, `queue`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
 //! - `outcome` uses nothing
-//! - `queue` uses `job`
+//! - `queue` uses `job`, `metrics`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`

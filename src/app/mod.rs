@@ -1,5 +1,6 @@
 //! Puts the rooms together: opens what a run needs in order, runs until told to stop, and closes in reverse.
 
+mod lanes;
 mod open;
 mod settings;
 
@@ -22,7 +23,7 @@ use crate::ledger::{Census, Ledger, sqlite};
 use crate::metrics::Metrics;
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::telemetry::DroppedLines;
 use crate::worker::picture::Easel;
 use crate::worker::reception::Router;
@@ -90,7 +91,8 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         house.helpers.spawn(server.serve(sources, house.stop.clone()));
     }
     if options.plays(Role::Keeper) {
-        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention };
+        let leases = settings::lease_times(config);
+        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
@@ -131,7 +133,7 @@ impl House {
         let (changes, changes_seen) = mpsc::channel(CHANGES);
         let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
         self.helpers.spawn(refresher.run(self.stop.clone()));
-        let queue = Queue::None;
+        let queue = self.receive(config, telling.metrics());
         let directory =
             fleet::Pools::new(config).directory(members.iter().map(|member| (&member.id, member.display.as_str())));
         let router = Router::new(move |from| directory.route(from).map_err(|error| error.to_string()));
@@ -156,6 +158,15 @@ impl House {
                 }
             }
         }
+    }
+
+    /// Puts up the reception of deliveries, if there is a broker.
+    fn receive(&mut self, config: &Config, metrics: Arc<Metrics>) -> Queue {
+        let Some(broker) = lanes::broker(config, "sender") else { return Queue::None };
+        self.helpers.spawn(lanes::prepare(config.clone(), self.stop.clone()));
+        let (reception, supervisor) = queue::reception(broker, metrics);
+        self.helpers.spawn(supervisor.run(self.stop.clone()));
+        Queue::Rabbit(reception)
     }
 
     /// Without a worker there is no loop but this one.

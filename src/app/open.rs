@@ -2,21 +2,36 @@
 
 use anyhow::{Context, Result};
 
-use crate::config::{Config, LedgerUrl, Migrate};
+use super::lanes;
+use crate::config::{Config, LedgerUrl, Migrate, Publish};
 use crate::ledger::{Ledger, sqlite};
 
 /// Opens the ledger as the worker's own.
 pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledger> {
-    let migrate = match config.migrate {
-        Migrate::Auto => sqlite::Migrate::Auto,
-        Migrate::Check => sqlite::Migrate::Check,
-    };
+    let (migrate, publish) = (migrate_as(config), publish_as(config));
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
-            let ledger = sqlite::SqliteLedger::open(path, access, migrate);
+            let ledger = sqlite::SqliteLedger::open_publishing(path, access, migrate, publish);
             Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
         }
         LedgerUrl::Postgres(_) => anyhow::bail!("ledger.url: this build keeps its ledger in SQLite only: sqlite:PATH"),
+    }
+}
+
+fn migrate_as(config: &Config) -> sqlite::Migrate {
+    match config.migrate {
+        Migrate::Auto => sqlite::Migrate::Auto,
+        Migrate::Check => sqlite::Migrate::Check,
+    }
+}
+
+/// Where nobody listens, no events are written.
+fn publish_as(config: &Config) -> sqlite::Publish {
+    match config.events.publish {
+        _ if config.queue.broker.is_none() => sqlite::Publish::Off,
+        Publish::All => sqlite::Publish::All,
+        Publish::Ended => sqlite::Publish::Ended,
+        Publish::Off => sqlite::Publish::Off,
     }
 }
 
@@ -37,14 +52,16 @@ pub async fn migrate(config: &Config) -> Result<Migrated> {
         }
         LedgerUrl::Postgres(_) => anyhow::bail!("provisional"),
     };
-    Ok(Migrated { from, to })
+    Ok(Migrated { from, to, created: lanes::declare(config).await? })
 }
 
 /// What a migration came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The schema's version before,
     pub from: i64,
     /// and after.
     pub to: i64,
+    /// Exchanges and queues that were not there before.
+    pub created: Vec<String>,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lapin::ErrorKind;
 
 use super::Names;
+use crate::metrics::BrokerTrouble;
 
 /// Bad password, or no permission.
 const ACCESS_REFUSED: u16 = 403;
@@ -116,6 +117,15 @@ impl QueueError {
             ErrorKind::ProtocolError(amqp) if amqp.get_id() == CONNECTION_FORCED => Self::Unreachable(told),
             ErrorKind::ProtocolError(_) if error.is_amqp_hard_error() => Self::Internal(told),
             _ => Self::Unreachable(told),
+        }
+    }
+
+    /// Its kind, to be counted.
+    pub(super) fn trouble(&self) -> BrokerTrouble {
+        match self {
+            Self::Unreachable(_) | Self::Internal(_) => BrokerTrouble::Unreachable,
+            Self::Refused(_) => BrokerTrouble::Refused,
+            Self::Unusable { .. } | Self::Missing(_) | Self::Differs { .. } => BrokerTrouble::Unfit,
         }
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::StreamExt;
@@ -23,6 +24,7 @@ use super::sending::{Letter, letters, send};
 use super::supervisor::{GOOD, LOOK, PACE};
 use super::{Broker, BrokerState, QueueError};
 use crate::clock;
+use crate::metrics::{BrokerTrouble, Metrics, PublishResult};
 
 /// Parcels are taken while fewer messages than this wait for their confirm.
 const WINDOW: usize = 400;
@@ -34,6 +36,7 @@ pub struct Courier {
     broker: Broker,
     parcels: mpsc::Receiver<Parcel>,
     state: watch::Sender<BrokerState>,
+    metrics: Arc<Metrics>,
     attempts: Attempts,
     turn: usize,
 }
@@ -50,6 +53,7 @@ struct Open {
 struct Load<'a> {
     channel: &'a Channel,
     broker: &'a Broker,
+    metrics: &'a Metrics,
     sending: FuturesUnordered<Sending<'a>>,
     /// In order of their numbers, and so of their age.
     open: BTreeMap<u64, Open>,
@@ -60,8 +64,13 @@ struct Load<'a> {
 type Sending<'a> = Pin<Box<dyn Future<Output = (u64, usize, lapin::Result<Confirmation>)> + Send + 'a>>;
 
 impl Courier {
-    pub(super) fn new(broker: Broker, parcels: mpsc::Receiver<Parcel>, state: watch::Sender<BrokerState>) -> Self {
-        Self { broker, parcels, state, attempts: Attempts::new(PACE), turn: 0 }
+    pub(super) fn new(
+        broker: Broker,
+        parcels: mpsc::Receiver<Parcel>,
+        state: watch::Sender<BrokerState>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { broker, parcels, state, metrics, attempts: Attempts::new(PACE), turn: 0 }
     }
 
     /// Runs until told to stop, or until the last publisher is dropped; parcels under way are seen through.
@@ -70,7 +79,7 @@ impl Courier {
             self.attempts.begin(Instant::now());
             let (broker, turn) = (self.broker.clone(), self.turn);
             let Some(opened) = self.meanwhile(&stop, Box::pin(open(&broker, turn))).await else { return };
-            let why = match opened {
+            let (why, trouble) = match opened {
                 Ok((link, channel, events)) => {
                     let since = Instant::now();
                     self.say(BrokerState::Connected);
@@ -82,15 +91,16 @@ impl Courier {
                         self.attempts.succeeded();
                     }
                     match ended {
-                        Some(why) => why,
+                        Some(why) => (why, BrokerTrouble::Lost),
                         None => return,
                     }
                 }
                 Err(error) => {
                     self.turn += 1;
-                    error.to_string()
+                    (error.to_string(), error.trouble())
                 }
             };
+            self.metrics.broker().reconnects.inc(trouble);
             self.say_away(why);
             let next = self.attempts.failed(Instant::now(), rand::random());
             if self.meanwhile(&stop, Box::pin(sleep_until(next))).await.is_none() {
@@ -125,9 +135,8 @@ impl Courier {
         mut events: Events,
         stop: &CancellationToken,
     ) -> Option<String> {
-        let broker = self.broker.clone();
-        let mut load =
-            Load { channel, broker: &broker, sending: FuturesUnordered::new(), open: BTreeMap::new(), next: 0 };
+        let (broker, metrics) = (self.broker.clone(), self.metrics.clone());
+        let mut load = Load::new(channel, &broker, &metrics);
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut why = None;
@@ -139,7 +148,7 @@ impl Courier {
                 () = stop.cancelled(), if !ending => ending = true,
                 Some(event) = events.next() => match event {
                     Event::ConnectionBlocked(why) => {
-                        load.give_up();
+                        load.give_up(PublishResult::Timeout);
                         self.say(BrokerState::Blocked { why });
                     }
                     Event::ConnectionUnblocked => self.say(BrokerState::Connected),
@@ -159,6 +168,7 @@ impl Courier {
                 },
                 () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
                     why = Some(QueueError::late("waiting for confirms", broker.confirm_timeout).to_string());
+                    load.give_up(PublishResult::Timeout);
                     return why;
                 }
                 _ = look.tick() => {}
@@ -181,6 +191,7 @@ impl Courier {
     }
 
     fn say(&self, state: BrokerState) {
+        self.metrics.broker().blocked(matches!(state, BrokerState::Blocked { .. }));
         let changed = self.state.send_if_modified(|now| {
             *now != state && {
                 now.clone_from(&state);
@@ -201,6 +212,10 @@ impl Courier {
 }
 
 impl<'a> Load<'a> {
+    fn new(channel: &'a Channel, broker: &'a Broker, metrics: &'a Metrics) -> Self {
+        Self { channel, broker, metrics, sending: FuturesUnordered::new(), open: BTreeMap::new(), next: 0 }
+    }
+
     /// Hands a parcel to lapin, message by message in order: each is in line once it was polled.
     async fn take(&mut self, parcel: Parcel) {
         let Parcel { messages, answer } = parcel;
@@ -223,13 +238,19 @@ impl<'a> Load<'a> {
 
     /// Success is exactly an ack with nothing returned.
     fn answered(&mut self, number: u64, place: usize, answer: lapin::Result<Confirmation>) {
-        let published = match answer {
-            Ok(Confirmation::Ack(None)) => Published::Confirmed,
-            Ok(Confirmation::Nack(_)) => Published::Nacked,
-            Ok(Confirmation::Ack(Some(_)) | Confirmation::NotRequested) | Err(_) => Published::Unconfirmed,
+        let (published, result) = match answer {
+            Ok(Confirmation::Ack(None)) => (Published::Confirmed, PublishResult::Ack),
+            Ok(Confirmation::Nack(_)) => (Published::Nacked, PublishResult::Nack),
+            Ok(Confirmation::Ack(Some(_))) => (Published::Unconfirmed, PublishResult::Returned),
+            Ok(Confirmation::NotRequested) | Err(_) => (Published::Unconfirmed, PublishResult::Lost),
         };
         // It is gone where nobody waited for this any more.
         let Some(open) = self.open.get_mut(&number) else { return };
+        let told = self.metrics.broker();
+        told.published.inc(result);
+        if published == Published::Confirmed {
+            told.confirm_duration.observe(open.since.elapsed().as_secs_f64());
+        }
         open.answers[place] = published;
         open.left -= 1;
         if open.left == 0 {
@@ -245,8 +266,9 @@ impl<'a> Load<'a> {
 
     /// Answers for all that is under way: perhaps published. What lapin has in line goes out when the broker takes
     /// things again, which is no harm: who asked publishes the same ids again.
-    fn give_up(&mut self) {
-        for (_, Open { answers, answer, .. }) in std::mem::take(&mut self.open) {
+    fn give_up(&mut self, result: PublishResult) {
+        for (_, Open { answers, answer, left, .. }) in std::mem::take(&mut self.open) {
+            self.metrics.broker().published.inc_by(result, left as u64);
             let _ = answer.send(answers);
         }
     }
@@ -260,7 +282,7 @@ impl<'a> Load<'a> {
 /// What the connection leaves under way may be published.
 impl Drop for Load<'_> {
     fn drop(&mut self) {
-        self.give_up();
+        self.give_up(PublishResult::Lost);
     }
 }
 

@@ -1,17 +1,19 @@
 //! What the worker's handle and the lanes share: the way in for what arrives, and the way back for tickets.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::tally::Settle;
 use super::{Arrival, Ticket};
+use crate::metrics::Metrics;
 
 /// Where arrivals are handed in, and settled tickets find the lane whose channel they came by.
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) arriving: mpsc::Sender<Arrival>,
+    pub(super) metrics: Arc<Metrics>,
     channels: Mutex<Channels>,
 }
 
@@ -31,11 +33,13 @@ struct Channels {
     /// How many were ever opened.
     opened: u64,
     open: BTreeMap<u64, mpsc::UnboundedSender<Marks>>,
+    /// Deliveries that are out, by channel.
+    out: BTreeMap<u64, usize>,
 }
 
 impl Desk {
-    pub(super) fn new(arriving: mpsc::Sender<Arrival>) -> Self {
-        Self { arriving, channels: Mutex::default() }
+    pub(super) fn new(arriving: mpsc::Sender<Arrival>, metrics: Arc<Metrics>) -> Self {
+        Self { arriving, metrics, channels: Mutex::default() }
     }
 
     /// A channel was opened: its tickets bear this number.
@@ -51,6 +55,19 @@ impl Desk {
     /// Its tickets name nothing any more.
     pub(super) fn close(&self, channel: u64) {
         self.channels().open.remove(&channel);
+        self.count(channel, 0);
+    }
+
+    /// So many deliveries of a channel are out.
+    pub(super) fn count(&self, channel: u64, out: usize) {
+        let mut channels = self.channels();
+        if out == 0 {
+            channels.out.remove(&channel);
+        } else {
+            channels.out.insert(channel, out);
+        }
+        let all: usize = channels.out.values().sum();
+        self.metrics.broker().unacked.set(all as f64);
     }
 
     /// How many channels were ever opened: the number of the latest.

@@ -172,7 +172,7 @@ impl Lane {
         if !matches!(over, Over::Gone | Over::Culprit(_)) {
             close_channel(&hand.channel, self.session.step).await;
         }
-        if matches!(over, Over::Failed(_)) {
+        if matches!(over, Over::Failed(_)) && hand.tally.has_begun() {
             let lost = Arrival::Lost(Lost { channels: (number, number) });
             // Nobody is left to tell where this fails.
             let _ = self.session.desk.arriving.send(lost).await;
@@ -238,6 +238,7 @@ impl Lane {
                 None => break,
             }
         }
+        hand.count(&self.session.desk);
         Ok(())
     }
 
@@ -307,7 +308,9 @@ impl Lane {
             }
             try_join_all(orders.singles.into_iter().map(|order| tell(channel, order))).await
         };
-        within(self.session.step, "acking", send).await.map(drop).map_err(|error| self.over(error))
+        within(self.session.step, "acking", send).await.map_err(|error| self.over(error))?;
+        hand.count(&self.session.desk);
+        Ok(())
     }
 
     /// An error of a channel costs the lane alone, as long as the connection stands.
@@ -326,6 +329,10 @@ impl Hand {
         for tag in tags {
             self.tally.mark(tag, settle);
         }
+    }
+
+    fn count(&self, desk: &Desk) {
+        desk.count(self.number, self.tally.untold());
     }
 
     fn give_back_held(&mut self) {

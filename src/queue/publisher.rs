@@ -1,10 +1,13 @@
 //! Publishing with confirms: what to publish, and what became of it.
 
+use std::sync::Arc;
+
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::courier::Courier;
 use super::{Broker, BrokerState};
 use crate::clock::{self, Timestamp};
+use crate::metrics::Metrics;
 
 /// Messages that are handed over together; a confirm costs a scan of all that wait for theirs.
 const PARCEL: usize = 200;
@@ -77,11 +80,11 @@ pub(super) struct Parcel {
 }
 
 /// A publisher to this broker, and what runs behind it: spawn the courier, or nothing is ever published.
-pub fn publisher(broker: Broker) -> (Publisher, Courier) {
+pub fn publisher(broker: Broker, metrics: Arc<Metrics>) -> (Publisher, Courier) {
     let (parcels, parcels_seen) = mpsc::channel(PARCELS);
     let starting = BrokerState::Away { since: clock::now().wall, why: "not connected yet".to_owned() };
     let (state, state_seen) = watch::channel(starting);
-    (Publisher { parcels, state: state_seen }, Courier::new(broker, parcels_seen, state))
+    (Publisher { parcels, state: state_seen }, Courier::new(broker, parcels_seen, state, metrics))
 }
 
 impl Publisher {

@@ -9,6 +9,7 @@ use super::desk::Desk;
 use super::supervisor::{Supervisor, Wanted};
 use super::tally::Settle;
 use super::{Arrival, Broker, LaneName, Names, Ticket};
+use crate::metrics::Metrics;
 
 /// Deliveries on their way to the worker, over all lanes. When it is full they wait in lapin's own buffers, which
 /// prefetch bounds: nothing is lost, and the acks of a lane go on; it is large enough for what comes between two turns
@@ -27,10 +28,10 @@ pub struct Reception {
 }
 
 /// Puts up a reception at this broker, and what runs behind it: spawn the supervisor, or nothing ever arrives.
-pub fn reception(broker: Broker) -> (Reception, Supervisor) {
+pub fn reception(broker: Broker, metrics: Arc<Metrics>) -> (Reception, Supervisor) {
     let (arriving, arrivals) = mpsc::channel(ARRIVALS);
     let (wanted, wanted_seen) = watch::channel(Wanted::new());
-    let desk = Arc::new(Desk::new(arriving));
+    let desk = Arc::new(Desk::new(arriving, metrics));
     let names = broker.names.clone();
     let supervisor = Supervisor::new(broker, wanted_seen, desk.clone());
     (Reception { names, arrivals, wanted, desk }, supervisor)

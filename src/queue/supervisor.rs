@@ -18,6 +18,7 @@ use super::lane::{Lane, LaneEnd, Record, Session};
 use super::link::{Events, Link};
 use super::{Arrival, Broker, BrokerState, LaneName, Lost};
 use crate::clock;
+use crate::metrics::BrokerTrouble;
 
 /// How fast a lost connection is tried again.
 pub(super) const PACE: Pace =
@@ -56,8 +57,8 @@ struct Lanes {
 enum Ended {
     /// As it should.
     InOrder,
-    /// Why it was lost.
-    Lost(String),
+    /// Why it was lost, or could not be had.
+    Lost(String, BrokerTrouble),
 }
 
 impl Supervisor {
@@ -77,11 +78,12 @@ impl Supervisor {
                 None => return,
                 Some(Err(error)) => {
                     self.turn += 1;
-                    Ended::Lost(error.to_string())
+                    Ended::Lost(error.to_string(), error.trouble())
                 }
                 Some(Ok((link, events))) => self.connected(link, events, &stop).await,
             };
-            let Ended::Lost(why) = ended else { return };
+            let Ended::Lost(why, trouble) = ended else { return };
+            self.desk.metrics.broker().reconnects.inc(trouble);
             let next = self.attempts.failed(Instant::now(), rand::random());
             self.tell_away(why, &stop).await;
             if stop.run_until_cancelled(sleep_until(next)).await.is_none() || self.desk.arriving.is_closed() {
@@ -109,7 +111,7 @@ impl Supervisor {
         let ended = self.attend(&session, &mut lanes, events, stop).await;
         match &ended {
             Ended::InOrder => session.closing.cancel(),
-            Ended::Lost(_) => session.gone.cancel(),
+            Ended::Lost(..) => session.gone.cancel(),
         }
         // Each step of a lane is timed by itself; this is for what nobody thought of.
         let most = self.broker.step_timeout * 3;
@@ -126,7 +128,7 @@ impl Supervisor {
             link.close().await;
         }
         let opened = self.desk.opened();
-        if opened > before && matches!(ended, Ended::Lost(_)) {
+        if opened > before && matches!(ended, Ended::Lost(..)) {
             self.hand_in(Arrival::Lost(Lost { channels: (before + 1, opened) }), stop).await;
         }
         if since.elapsed() >= GOOD {
@@ -168,7 +170,8 @@ impl Supervisor {
                 _ = look.tick() => {}
             }
             if !session.link.is_open() {
-                return Ended::Lost(why.unwrap_or_else(|| "the connection was closed".to_owned()));
+                let why = why.unwrap_or_else(|| "the connection was closed".to_owned());
+                return Ended::Lost(why, BrokerTrouble::Lost);
             }
         }
     }

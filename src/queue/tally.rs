@@ -71,14 +71,19 @@ impl Tally {
         is_out
     }
 
+    /// Whether anything was ever delivered.
+    pub(super) fn has_begun(&self) -> bool {
+        self.first > 1 || !self.standing.is_empty()
+    }
+
     /// How many are marked and not told.
     pub(super) fn marked(&self) -> usize {
         self.marked
     }
 
-    /// How many are neither told nor marked.
-    pub(super) fn out(&self) -> usize {
-        self.out
+    /// How many the broker waits to hear of.
+    pub(super) fn untold(&self) -> usize {
+        self.out + self.marked
     }
 
     /// Takes what is marked, in as few frames as it goes.
@@ -131,7 +136,7 @@ mod tests {
         let orders = tally.take();
         assert_eq!(orders.runs, [Order { tag: 150, multiple: true, settle: Settle::Ack }]);
         assert!(orders.singles.is_empty());
-        assert_eq!((tally.marked(), tally.out()), (0, 50));
+        assert_eq!((tally.marked(), tally.untold()), (0, 50));
     }
 
     #[test]
@@ -176,7 +181,7 @@ mod tests {
                         }
                         prop_assert_eq!(&heard, &meant);
                         prop_assert_eq!(broker.len(), out.len());
-                        prop_assert_eq!(tally.out(), out.len());
+                        prop_assert_eq!(tally.untold(), out.len());
                     }
                 }
             }

@@ -7,7 +7,7 @@ use crate::clock::{Now, Timestamp};
 use crate::hold::Scope;
 use crate::job::{Job, Priority};
 use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
-use crate::metrics::{Answer, BrokerTrouble, Metrics, NumberMetrics, RowClass, Stage};
+use crate::metrics::{Answer, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
 use crate::queue::{Arrived, BrokerState};
@@ -28,6 +28,11 @@ impl Telling {
     /// Tells these.
     pub fn new(metrics: Arc<Metrics>, heartbeat: Arc<Heartbeat>, logs: Option<DroppedLines>) -> Self {
         Self { metrics, heartbeat, logs }
+    }
+
+    /// Where it is counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
     pub(super) fn turned(&self, now: Now) {
@@ -84,16 +89,8 @@ impl Telling {
     }
 
     pub(super) fn broker(&self, state: &BrokerState) {
-        let broker = self.metrics.broker();
-        match state {
-            BrokerState::Away { .. } => {
-                let stood = broker.connected.get() > 0.0;
-                broker.reconnects.inc(if stood { BrokerTrouble::Lost } else { BrokerTrouble::Unreachable });
-            }
-            BrokerState::Connected | BrokerState::Blocked { .. } => {}
-        }
-        broker.connected(!matches!(state, BrokerState::Away { .. }));
-        broker.blocked(matches!(state, BrokerState::Blocked { .. }));
+        // Reconnects are counted where they are made; blocked is the connection for publishing.
+        self.metrics.broker().connected(!matches!(state, BrokerState::Away { .. }));
     }
 
     pub(super) fn ledger_answered(&self) {

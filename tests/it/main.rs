@@ -1,7 +1,10 @@
 //! Tests of the whole: what no single room can prove about itself.
 
 mod beside;
+#[cfg(feature = "services")]
+mod brokered;
 mod campaign;
+mod chaos;
 mod cli;
 mod crash;
 mod credential;
@@ -15,10 +18,16 @@ mod map;
 mod numbers;
 mod operators;
 mod process;
+#[cfg(feature = "services")]
+mod producer;
+#[cfg(feature = "services")]
+mod queue;
 mod rate;
 mod refusals;
 #[cfg(feature = "services")]
 mod services;
+#[cfg(feature = "services")]
+mod shared;
 mod startup;
 mod suite;
 mod timing;

@@ -18,3 +18,5 @@ mod ledger_settle;
 mod ledger_sqlite;
 mod ledger_strange;
 mod ledger_workers;
+#[cfg(feature = "services")]
+pub mod schema;
