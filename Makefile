@@ -20,7 +20,7 @@ SERVICES := --features services
 WITH_SERVICES := tests/services/with-services
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos tools bench demo
+.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos deployable tools bench demo chaos
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -39,7 +39,12 @@ test-rust:
 	  set -x; $(WITH_SERVICES) $(CARGO) test --locked $(SERVICES); \
 	fi
 
-check: fmt-check clippy doc deny typos ## Check format, lints, docs, dependencies and spelling, as CI does
+# For example: make chaos CHAOS='--seed 7 --only kill,broker'
+chaos: ## Break everything around real workers, and see that nothing is lost or doubled
+	tests/services/install rabbitmq-server postgresql
+	$(CARGO) test --locked $(SERVICES) --test chaos -- $(CHAOS)
+
+check: fmt-check clippy doc deny typos deployable ## Check format, lints, docs, dependencies, spelling and deploy/, as CI does
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -48,7 +53,7 @@ fmt-check:
 	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --all-targets $(SERVICES) --locked -- -D warnings
+	$(CARGO) clippy --all-targets --test chaos $(SERVICES) --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked
@@ -60,6 +65,18 @@ deny: $(DENY)
 
 typos: $(TYPOS)
 	$(TYPOS)
+
+# Alert rules and their tests, the board as its script makes it, and how much the unit may do. What tests/it/deploy.rs
+# cannot see.
+deployable:
+	@tests/services/install prometheus systemd
+	@mkdir -p target
+	promtool check rules deploy/prometheus/rules.yaml
+	promtool test rules deploy/prometheus/rules_test.yaml
+	promtool check config --syntax-only deploy/prometheus/prometheus.yaml
+	$(PYTHON) deploy/grafana/board.py --check
+	systemd-analyze security --offline=true --no-pager --threshold=15 deploy/systemd/tidegate.service >target/exposure \
+	  || { cat target/exposure; exit 1; }; tail -n 1 target/exposure
 
 tools: $(DENY) $(TYPOS) ## Install what `make check` needs and PATH lacks
 

@@ -329,7 +329,7 @@ pub enum Unseen {
 /// A lease as it stands, whoever holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// `number:…`, `worker:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Who holds it; none if it was given up or ran out.
     pub owner: Option<WorkerId>,
@@ -339,10 +339,21 @@ pub struct LeaseRow {
     pub left: Duration,
 }
 
+/// How leases are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTimes {
+    /// How long a lease lasts unless renewed.
+    pub ttl: Duration,
+    /// How often it is renewed.
+    pub renew: Duration,
+    /// Its holder starts nothing in its last so much.
+    pub margin: Duration,
+}
+
 /// A lease that a worker holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// `number:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Its fence.
     pub fence: Fence,

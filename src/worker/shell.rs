@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{self, Mono, Now};
 use crate::graph::{ApiBase, Client, Credential, Endpoint};
 use crate::job::{NumberId, PoolName};
-use crate::ledger::{Account, Ledger, Signal, WorkerId};
+use crate::ledger::{Account, LeaseTimes, Ledger, Signal, WorkerId};
 use crate::metrics::{NumberMetrics, Rating};
 use crate::queue::{Queue, Ticket};
 
@@ -28,7 +28,6 @@ use super::event::{Event, PutBack, Settling};
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
 use super::launch::Core;
-use super::leases::LeaseTimes;
 use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
 use super::picture::Easel;
@@ -227,6 +226,7 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken, mut changes: mpsc::Receiver<FleetChange>) -> Drained {
         let mut signals = self.ledger.signals();
         self.heard = *signals.borrow_and_update();
+        tracing::info!(worker.id = %self.id.0, "worker {} begins", self.id.0);
         self.read_holds();
         self.begin_round(clock::now());
         while !stop.is_cancelled() {

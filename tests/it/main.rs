@@ -4,10 +4,12 @@ mod beside;
 #[cfg(feature = "services")]
 mod brokered;
 mod campaign;
+mod chaos;
 mod cli;
 mod crash;
 mod credential;
 mod dead;
+mod deploy;
 mod drain;
 mod holding;
 mod in_doubt;

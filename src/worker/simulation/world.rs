@@ -74,7 +74,7 @@ impl World {
     pub(super) fn new(plan: Plan, tracing: bool) -> Self {
         let mut world = Self {
             now: ms(0),
-            fold: Fold::new(plan.numbers.len()),
+            fold: Fold::default(),
             meta: Meta::default(),
             chance: Chance::new(plan.seed, plan.kills),
             deaths: 0,
