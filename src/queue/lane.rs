@@ -30,7 +30,8 @@ const TURN: usize = 256;
 /// So long the lanes wait for one that begins to consume.
 const TURNSTILE: Duration = Duration::from_secs(1);
 /// How fast a lane that failed is tried again. A failure may cost every lane its connection.
-const PACE: Pace = Pace { base: Duration::from_secs(1), cap: Duration::from_secs(60), apart: Duration::ZERO };
+const PACE: Pace =
+    Pace { base: Duration::from_secs(1), cap: Duration::from_secs(60), apart: Duration::from_millis(500) };
 
 /// What a lane remembers over connections: how often it failed, and when it may be tried again.
 #[derive(Clone, Copy, Debug)]
@@ -142,10 +143,11 @@ impl Lane {
     /// Waits until somebody wants the lane served, and it may be tried again.
     async fn until_wanted(&mut self) -> Result<(), Over> {
         let Self { session: Session { gone, closing, .. }, wanted, record, .. } = self;
+        let not_before = record.not_before;
         let ready = async {
             // The supervisor keeps the other end for as long as there is a session.
             let _ = wanted.wait_for(Option::is_some).await;
-            if let Some(moment) = record.not_before {
+            if let Some(moment) = not_before {
                 sleep_until(moment).await;
             }
         };
@@ -153,7 +155,10 @@ impl Lane {
             biased;
             () = gone.cancelled() => Err(Over::Gone),
             () = closing.cancelled() => Err(Over::Closed),
-            () = ready => Ok(()),
+            () = ready => {
+                record.attempts.begin(Instant::now());
+                Ok(())
+            }
         }
     }
 
@@ -281,12 +286,11 @@ impl Lane {
         // Zero would mean without bounds.
         let qos = hand.channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false });
         within(step, "setting the prefetch", qos).await.map_err(|error| self.over(error))?;
-        let Session { gone, closing, .. } = self.session.clone();
+        // Where the connection is gone, the answer says so by itself, and whose doing it was.
         let began = tokio::select! {
             biased;
-            () = gone.cancelled() => Err(Over::Gone),
-            () = closing.cancelled() => Err(Over::Closed),
             consumer = self.begin(&hand.channel) => consumer,
+            () = self.session.closing.cancelled() => Err(Over::Closed),
         };
         hand.consumer = Some(began?);
         self.record.succeeded();
