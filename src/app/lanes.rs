@@ -40,6 +40,14 @@ pub(super) async fn declare(config: &Config) -> Result<Vec<String>> {
     }
 }
 
+/// Looks whether exchanges and lanes are there, and says what is not.
+pub async fn check(config: &Config) -> Result<()> {
+    match broker(config, "check") {
+        Some(broker) => Ok(topology::check(&broker, &Pools::new(config).names()).await?),
+        None => Ok(()),
+    }
+}
+
 /// Sees to it that exchanges and lanes are there, until they are: a broker may come later than its workers.
 pub(super) async fn prepare(config: Config, stop: CancellationToken) {
     let Some(broker) = broker(&config, "check") else { return };

@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Publish};
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Keeper};
+use crate::keeper::{self, Keeper, Relay, Task};
 use crate::ledger::{Census, Ledger, sqlite};
 use crate::metrics::Metrics;
 use crate::ops::{self, Heartbeat, StatusSnapshot};
@@ -30,8 +30,8 @@ use crate::worker::reception::Router;
 use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Worker};
 
-use open::ledger_name;
-pub use open::{Migrated, migrate, open_ledger};
+pub use lanes::check as check_lanes;
+pub use open::{Migrated, ledger_name, look_at_ledger, make_folder, migrate, open_ledger};
 
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.
 const CHANGES: usize = 64;
@@ -94,6 +94,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         let leases = settings::lease_times(config);
         let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
+        house.relay(config, &keeper, &ledger, &metrics);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
     let drained = if options.plays(Role::Sender) {
@@ -150,14 +151,26 @@ impl House {
                     anyhow::ensure!(!broken, "a part beside the worker broke down");
                     return Ok(drained);
                 }
-                Some(Err(panic)) = self.helpers.join_next() => {
+                Some(ended) = self.helpers.join_next() => {
                     // Without its keeper or its connections a worker only looks alive.
-                    tracing::error!(%panic, "a part beside the worker broke down, stopping: {panic}");
-                    broken = true;
-                    stop.cancel();
+                    if let Err(panic) = ended {
+                        tracing::error!(%panic, "a part beside the worker broke down, stopping: {panic}");
+                        broken = true;
+                        stop.cancel();
+                    }
                 }
             }
         }
+    }
+
+    /// Relays events to the broker, if there is one and anybody may listen.
+    fn relay(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
+        let is_wanted = config.events.publish != Publish::Off;
+        let Some(broker) = lanes::broker(config, "relay").filter(|_| is_wanted) else { return };
+        let (publisher, courier) = queue::publisher(broker, metrics.clone());
+        self.helpers.spawn(courier.run(self.stop.clone()));
+        let relay = Relay::new(ledger.clone(), publisher, keeper.on_duty(Task::Relay));
+        self.helpers.spawn(relay.run(self.stop.clone()));
     }
 
     /// Puts up the reception of deliveries, if there is a broker.

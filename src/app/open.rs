@@ -1,9 +1,13 @@
 //! Opens the ledger and the way to the broker, as the configuration names them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 
 use super::lanes;
-use crate::config::{Config, LedgerUrl, Migrate, Publish};
+use crate::config::{Config, LedgerUrl, Migrate, Publish, SecretSource};
+use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, sqlite};
 
 /// Opens the ledger as the worker's own.
@@ -14,7 +18,26 @@ pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledg
             let ledger = sqlite::SqliteLedger::open_publishing(path, access, migrate, publish);
             Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
         }
-        LedgerUrl::Postgres(_) => anyhow::bail!("ledger.url: this build keeps its ledger in SQLite only: sqlite:PATH"),
+        LedgerUrl::Postgres(source) => {
+            let ledger = PostgresLedger::open(url(source), &config.ledger.schema, migrate, publish).await;
+            Ok(Ledger::Postgres(ledger.with_context(|| format!("cannot open the ledger {}", ledger_name(config)))?))
+        }
+    }
+}
+
+/// The URL as it is each time it is asked for: a password may change.
+fn url(source: &SecretSource) -> postgres::Url {
+    let source = source.clone();
+    Arc::new(move || source.current().expose().to_owned())
+}
+
+/// The schema's version, of a ledger that this binary can work with; changes nothing.
+pub async fn look_at_ledger(config: &Config) -> Result<i64> {
+    let mut config = config.clone();
+    config.migrate = Migrate::Check;
+    match open_ledger(&config, sqlite::Access::Beside).await? {
+        Ledger::Sqlite(ledger) => Ok(ledger.schema_version().await?),
+        Ledger::Postgres(ledger) => Ok(ledger.schema_version().await?),
     }
 }
 
@@ -36,10 +59,13 @@ fn publish_as(config: &Config) -> sqlite::Publish {
 }
 
 /// The ledger's name for people, without credentials.
-pub(super) fn ledger_name(config: &Config) -> String {
+pub fn ledger_name(config: &Config) -> String {
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        LedgerUrl::Postgres(_) => "postgres".to_owned(),
+        LedgerUrl::Postgres(_) => {
+            let shown = config.show().iter().find(|setting| setting.key == "ledger.url");
+            format!("postgres {}, schema {}", shown.map_or("", |setting| &setting.value), config.ledger.schema)
+        }
     }
 }
 
@@ -48,9 +74,13 @@ pub(super) fn ledger_name(config: &Config) -> String {
 pub async fn migrate(config: &Config) -> Result<Migrated> {
     let (from, to) = match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
+            make_folder(path)?;
             sqlite::migrate(path).with_context(|| format!("the ledger {} can't be migrated", path.display()))?
         }
-        LedgerUrl::Postgres(_) => anyhow::bail!("provisional"),
+        LedgerUrl::Postgres(source) => {
+            let migrated = postgres::migrate(url(source), &config.ledger.schema).await;
+            migrated.with_context(|| format!("the ledger {} can't be migrated", ledger_name(config)))?
+        }
     };
     Ok(Migrated { from, to, created: lanes::declare(config).await? })
 }
@@ -64,4 +94,14 @@ pub struct Migrated {
     pub to: i64,
     /// Exchanges and queues that were not there before.
     pub created: Vec<String>,
+}
+
+/// Makes the folder that the ledger's file stands in.
+pub fn make_folder(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))
+        }
+        None => Ok(()),
+    }
 }
