@@ -19,6 +19,7 @@ impl Ledger {
     pub fn signals(&self) -> watch::Receiver<Signal> {
         match self {
             Self::Sqlite(ledger) => ledger.signals(),
+            Self::Postgres(ledger) => ledger.signals(),
         }
     }
 
@@ -26,6 +27,7 @@ impl Ledger {
     pub async fn enqueue(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<Vec<Enqueued>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.enqueue(jobs, now).await,
+            Self::Postgres(ledger) => ledger.enqueue(jobs, now).await,
         }
     }
 
@@ -35,6 +37,7 @@ impl Ledger {
     pub async fn claim(&self, worker: WorkerId, lanes: Vec<LaneRoom>, now: Timestamp) -> Result<Claimed, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.claim(worker, lanes, now).await,
+            Self::Postgres(ledger) => ledger.claim(worker, lanes, now).await,
         }
     }
 
@@ -42,6 +45,7 @@ impl Ledger {
     pub async fn give_back(&self, worker: WorkerId, jobs: Vec<JobKey>) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.give_back(worker, jobs).await,
+            Self::Postgres(ledger) => ledger.give_back(worker, jobs).await,
         }
     }
 
@@ -49,6 +53,7 @@ impl Ledger {
     pub async fn keep_only(&self, worker: WorkerId, in_hand: Vec<JobKey>) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.keep_only(worker, in_hand).await,
+            Self::Postgres(ledger) => ledger.keep_only(worker, in_hand).await,
         }
     }
 
@@ -56,6 +61,7 @@ impl Ledger {
     pub async fn expire(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.expire(jobs, now).await,
+            Self::Postgres(ledger) => ledger.expire(jobs, now).await,
         }
     }
 
@@ -64,6 +70,7 @@ impl Ledger {
     pub async fn park(&self, jobs: Vec<Parking>, now: Timestamp) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.park(jobs, now).await,
+            Self::Postgres(ledger) => ledger.park(jobs, now).await,
         }
     }
 
@@ -71,6 +78,7 @@ impl Ledger {
     pub async fn defer(&self, jobs: Vec<(JobKey, Timestamp, Reason)>, now: Timestamp) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.defer(jobs, now).await,
+            Self::Postgres(ledger) => ledger.defer(jobs, now).await,
         }
     }
 
@@ -80,6 +88,7 @@ impl Ledger {
     pub async fn admit(&self, requests: Vec<AdmitRequest>, now: Timestamp) -> Result<Vec<Admitted>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.admit(requests, now).await,
+            Self::Postgres(ledger) => ledger.admit(requests, now).await,
         }
     }
 
@@ -87,6 +96,7 @@ impl Ledger {
     pub async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.settle(settlements).await,
+            Self::Postgres(ledger) => ledger.settle(settlements).await,
         }
     }
 
@@ -94,6 +104,7 @@ impl Ledger {
     pub async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.holds().await,
+            Self::Postgres(ledger) => ledger.holds().await,
         }
     }
 
@@ -101,6 +112,7 @@ impl Ledger {
     pub async fn holds_list(&self, limit: u32) -> Result<Vec<Hold>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.holds_list(limit).await,
+            Self::Postgres(ledger) => ledger.holds_list(limit).await,
         }
     }
 
@@ -108,6 +120,7 @@ impl Ledger {
     pub async fn place(&self, order: HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.place(order, now).await,
+            Self::Postgres(ledger) => ledger.place(order, now).await,
         }
     }
 
@@ -115,6 +128,7 @@ impl Ledger {
     pub async fn lift(&self, hold: HoldId, now: Timestamp) -> Result<bool, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.lift(hold, now).await,
+            Self::Postgres(ledger) => ledger.lift(hold, now).await,
         }
     }
 
@@ -128,6 +142,7 @@ impl Ledger {
     ) -> Result<Vec<Lease>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.take_leases(worker, names, ttl, now).await,
+            Self::Postgres(ledger) => ledger.take_leases(worker, names, ttl, now).await,
         }
     }
 
@@ -135,6 +150,7 @@ impl Ledger {
     pub async fn leases(&self, now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.leases(now).await,
+            Self::Postgres(ledger) => ledger.leases(now).await,
         }
     }
 
@@ -142,6 +158,7 @@ impl Ledger {
     pub async fn hand_over(&self, worker: WorkerId, names: Vec<String>) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.hand_over(worker, names).await,
+            Self::Postgres(ledger) => ledger.hand_over(worker, names).await,
         }
     }
 
@@ -149,6 +166,7 @@ impl Ledger {
     pub async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.release_leases(worker).await,
+            Self::Postgres(ledger) => ledger.release_leases(worker).await,
         }
     }
 
@@ -156,6 +174,7 @@ impl Ledger {
     pub async fn sweep(&self, now: Timestamp, wait: UnknownWait, limit: u32) -> Result<Swept, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.sweep(now, wait, limit).await,
+            Self::Postgres(ledger) => ledger.sweep(now, wait, limit).await,
         }
     }
 
@@ -163,6 +182,7 @@ impl Ledger {
     pub async fn trim(&self, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.trim(ended_before, limit).await,
+            Self::Postgres(ledger) => ledger.trim(ended_before, limit).await,
         }
     }
 
@@ -171,6 +191,7 @@ impl Ledger {
     pub async fn bury(&self, dead: Vec<Dead>) -> Result<Vec<i64>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.bury(dead).await,
+            Self::Postgres(ledger) => ledger.bury(dead).await,
         }
     }
 
@@ -178,6 +199,7 @@ impl Ledger {
     pub async fn dead_list(&self, after: i64, limit: u32) -> Result<Vec<DeadRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.dead_list(after, limit).await,
+            Self::Postgres(ledger) => ledger.dead_list(after, limit).await,
         }
     }
 
@@ -185,6 +207,7 @@ impl Ledger {
     pub async fn dead_show(&self, seq: i64) -> Result<Option<DeadRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.dead_show(seq).await,
+            Self::Postgres(ledger) => ledger.dead_show(seq).await,
         }
     }
 
@@ -192,6 +215,7 @@ impl Ledger {
     pub async fn dead_drop(&self, seqs: Vec<i64>) -> Result<u32, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.dead_drop(seqs).await,
+            Self::Postgres(ledger) => ledger.dead_drop(seqs).await,
         }
     }
 
@@ -204,6 +228,7 @@ impl Ledger {
     ) -> Result<Vec<Cancelled>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.cancel(jobs, unseen, now).await,
+            Self::Postgres(ledger) => ledger.cancel(jobs, unseen, now).await,
         }
     }
 
@@ -211,6 +236,7 @@ impl Ledger {
     pub async fn resolve(&self, job: JobRef, resolution: Resolution, now: Timestamp) -> Result<bool, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.resolve(job, resolution, now).await,
+            Self::Postgres(ledger) => ledger.resolve(job, resolution, now).await,
         }
     }
 
@@ -218,6 +244,7 @@ impl Ledger {
     pub async fn show(&self, job: JobRef) -> Result<Vec<JobRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.show(job).await,
+            Self::Postgres(ledger) => ledger.show(job).await,
         }
     }
 
@@ -225,6 +252,7 @@ impl Ledger {
     pub async fn trail(&self, key: JobKey) -> Result<Vec<TrailEntry>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.trail(key).await,
+            Self::Postgres(ledger) => ledger.trail(key).await,
         }
     }
 
@@ -232,6 +260,7 @@ impl Ledger {
     pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.jobs(filter).await,
+            Self::Postgres(ledger) => ledger.jobs(filter).await,
         }
     }
 
@@ -239,6 +268,7 @@ impl Ledger {
     pub async fn census(&self) -> Result<Census, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.census().await,
+            Self::Postgres(ledger) => ledger.census().await,
         }
     }
 
@@ -246,6 +276,7 @@ impl Ledger {
     pub async fn waiting_ahead(&self, key: JobKey, now: Timestamp) -> Result<Option<u32>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.waiting_ahead(key, now).await,
+            Self::Postgres(ledger) => ledger.waiting_ahead(key, now).await,
         }
     }
 
@@ -253,6 +284,7 @@ impl Ledger {
     pub async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.fleet_put(rows).await,
+            Self::Postgres(ledger) => ledger.fleet_put(rows).await,
         }
     }
 
@@ -260,6 +292,7 @@ impl Ledger {
     pub async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.fleet_list(kind).await,
+            Self::Postgres(ledger) => ledger.fleet_list(kind).await,
         }
     }
 
@@ -267,6 +300,7 @@ impl Ledger {
     pub async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.outbox_take(limit).await,
+            Self::Postgres(ledger) => ledger.outbox_take(limit).await,
         }
     }
 
@@ -274,6 +308,7 @@ impl Ledger {
     pub async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.outbox_done(seqs).await,
+            Self::Postgres(ledger) => ledger.outbox_done(seqs).await,
         }
     }
 }

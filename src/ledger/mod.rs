@@ -7,6 +7,7 @@
 mod calls;
 mod dead;
 mod model;
+pub mod postgres;
 pub mod sqlite;
 
 pub use model::*;
@@ -28,9 +29,36 @@ pub enum LedgerError {
         /// The version that this binary brings.
         known: i64,
     },
+    /// What stands between us and the database hands each transaction to another connection.
+    #[error(
+        "a pooler in transaction mode stands before the database: connect to PostgreSQL itself, or let the pooler work \
+         in session mode"
+    )]
+    Pooled,
     /// A row does not read as what it must be: the file was damaged or changed by others.
     #[error("ledger row is damaged: {0}")]
     Damaged(String),
+}
+
+/// What to do about a schema that is older than this binary's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Migrate {
+    /// Bring it up to date.
+    Auto,
+    /// Refuse to open it.
+    Check,
+}
+
+/// Which changes of a job are written to the outbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Publish {
+    /// None: nobody listens.
+    #[default]
+    Off,
+    /// Only how it ended.
+    Ended,
+    /// Every one.
+    All,
 }
 
 /// The ledger, whichever database keeps it. Its clones are the same ledger.
@@ -40,4 +68,6 @@ pub enum LedgerError {
 pub enum Ledger {
     /// One file, one worker.
     Sqlite(sqlite::SqliteLedger),
+    /// A database, as many workers as you start.
+    Postgres(postgres::PostgresLedger),
 }

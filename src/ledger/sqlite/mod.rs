@@ -41,6 +41,7 @@ use self::line::{Line, Note};
 use self::wake::Bell;
 use self::writer::Writer;
 use super::{LedgerError, Signal};
+pub use super::{Migrate, Publish};
 
 /// Who opens the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,27 +50,6 @@ pub enum Access {
     Worker,
     /// A command beside the worker, or without one.
     Beside,
-}
-
-/// What to do about a schema that is older than this binary's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Migrate {
-    /// Bring it up to date.
-    Auto,
-    /// Refuse to open it.
-    Check,
-}
-
-/// Which changes of a job are written to the outbox.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Publish {
-    /// None: nobody listens.
-    #[default]
-    Off,
-    /// Only how it ended.
-    Ended,
-    /// Every one.
-    All,
 }
 
 /// An open ledger file; its clones are the same one. The last to go waits for what was asked to be committed.

@@ -1,0 +1,1 @@
+//! How many jobs stand where, from what every commit counted.

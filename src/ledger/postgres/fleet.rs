@@ -1,0 +1,1 @@
+//! What was read of the fleet, and events that wait to be published.

@@ -1,0 +1,1 @@
+//! Placing, lifting and trying holds.

@@ -1,0 +1,164 @@
+//! The ledger in PostgreSQL: as many workers as you start.
+//!
+//! What is hot goes in batches by connections of its own; what people ask goes by others. Every call has a deadline,
+//! and a connection that failed or was slow is thrown away. Leases live by the database's clock alone, everything else
+//! by the caller's.
+
+mod accounts;
+mod address;
+mod calls;
+mod cancel;
+mod census;
+mod connect;
+mod desk;
+mod failure;
+mod fleet;
+mod hold_cache;
+mod holds;
+mod lanes;
+mod leases;
+mod line;
+mod morgue;
+mod open;
+mod people;
+mod show;
+mod signal;
+mod tally;
+mod words;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use self::connect::Pools;
+use self::desk::{Desk, Session, SharedDesk, Tx};
+use super::{LedgerError, Migrate, Publish, Signal};
+
+/// Says where the database is, anew for each connection: its password may have changed.
+pub type Url = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How many errands are under way at once.
+const ABREAST: usize = 3;
+/// How many errands may stand in line; who comes later waits for room before it asks.
+const ROOM: usize = 256;
+
+type Errand = BoxFuture<'static, ()>;
+
+/// An open ledger; its clones are the same one. What was asked and not begun when the last clone goes is not done.
+#[derive(Clone)]
+pub struct PostgresLedger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    desk: SharedDesk,
+    errands: mpsc::Sender<Errand>,
+    schema: String,
+    /// Ends with the ledger.
+    _tasks: JoinSet<()>,
+}
+
+impl PostgresLedger {
+    /// Opens the ledger in a schema of its own; takes as long as migrations take.
+    pub async fn open(url: Url, schema: &str, migrate: Migrate, publish: Publish) -> Result<Self, LedgerError> {
+        open::check_schema(schema)?;
+        address::Address::read(&url()).map_err(LedgerError::Unreachable)?;
+        let pools = Pools::new(&url, schema);
+        open::refuse_transaction_pooler(&pools).await?;
+        open::bring_up(&pools, schema, migrate).await?;
+        let desk = Arc::new(Desk {
+            pools,
+            publish,
+            channel: format!("tidegate {schema}"),
+            instance: desk::instance(),
+            signals: watch::Sender::new(Signal::default()),
+            lanes: lanes::Lanes::default(),
+            holds: hold_cache::HoldCache::default(),
+            accounts: accounts::Accounts::default(),
+        });
+        let (errands, line) = mpsc::channel(ROOM);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(run(line));
+        tasks.spawn(signal::listen(desk.clone(), url, schema.to_owned()));
+        Ok(Self { shared: Arc::new(Shared { desk, errands, schema: schema.to_owned(), _tasks: tasks }) })
+    }
+
+    /// The schema's version in the database.
+    pub async fn schema_version(&self) -> Result<i64, LedgerError> {
+        self.read(self.shared.schema.clone(), |session, schema| Box::pin(open::found_version(session.client(), schema)))
+            .await
+    }
+
+    pub(super) fn signals(&self) -> watch::Receiver<Signal> {
+        self.shared.desk.signals.subscribe()
+    }
+
+    /// Looks something up for people.
+    async fn read<Input, Answer>(
+        &self,
+        input: Input,
+        work: impl for<'a> Fn(&'a Session, &'a Input) -> BoxFuture<'a, Result<Answer, LedgerError>>,
+    ) -> Result<Answer, LedgerError> {
+        self.shared.desk.read(&input, work).await
+    }
+
+    /// Changes something in one transaction; dropping the future loses the answer alone. `work` may run more than
+    /// once: each time on what stands then, and only the last one is committed.
+    async fn write<Input, Answer>(
+        &self,
+        input: Input,
+        work: impl for<'a> Fn(&'a Tx<'_>, &'a Input) -> BoxFuture<'a, Result<Answer, LedgerError>> + Send + Sync + 'static,
+    ) -> Result<Answer, LedgerError>
+    where
+        Input: Send + Sync + 'static,
+        Answer: Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let desk = self.shared.desk.clone();
+        let errand: Errand = Box::pin(async move {
+            // Nobody may be waiting any more: the call was dropped, what it asked for is done all the same.
+            let _ = answer.send(desk.write(&input, work).await);
+        });
+        let closed = || LedgerError::Unreachable("the ledger was closed".to_owned());
+        self.shared.errands.send(errand).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+/// Brings the schema up to date, and says from which version to which.
+pub async fn migrate(url: Url, schema: &str) -> Result<(i64, i64), LedgerError> {
+    open::check_schema(schema)?;
+    address::Address::read(&url()).map_err(LedgerError::Unreachable)?;
+    let pools = Pools::new(&url, schema);
+    open::refuse_transaction_pooler(&pools).await?;
+    open::bring_up(&pools, schema, Migrate::Auto).await
+}
+
+async fn run(mut line: mpsc::Receiver<Errand>) {
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next() => {}
+            Some(errand) = line.recv(), if under_way.len() < ABREAST => under_way.push(errand),
+            else => return,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresLedger").field("schema", &self.shared.schema).finish_non_exhaustive()
+    }
+}
+
+/// TEMPORARY, for the first commit alone: what two people write at once. None may call it at the end.
+#[expect(clippy::unimplemented, reason = "temporary: every call is being written")]
+fn not_written_yet<Asked, Answer>(_: Asked) -> Result<Answer, LedgerError> {
+    unimplemented!("this call is being written")
+}
