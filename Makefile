@@ -1,7 +1,7 @@
 # What a contributor types. `make check test` is what CI runs (see .ci/run).
 #
-# `make test` needs Rust, a C compiler, RabbitMQ and PostgreSQL, and installs the last two where apt can; `make check`
-# also fetches two small tools, once.
+# `make test` needs Rust, a C compiler, RabbitMQ, PostgreSQL, and Python and Node for the examples; `make check` needs
+# promtool and systemd-analyze. Where apt can, what is missing is installed; small tools are fetched once.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -19,6 +19,9 @@ SERVICES := --features services
 # Starts both for a command, unless TEST_AMQP_URL and TEST_DATABASE_URL say where they run.
 WITH_SERVICES := tests/services/with-services
 
+# What the examples for producers need, pinned, for the tests that run them.
+EXAMPLES := target/examples
+
 .DEFAULT_GOAL := help
 .PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos deployable tools bench demo chaos
 
@@ -31,13 +34,26 @@ build: ## Build the release binary
 test: test-rust ## Run every test, with a RabbitMQ and a PostgreSQL of its own
 
 # nextest runs each test in its own process and names the slow ones; plain `cargo test` runs the same tests.
-test-rust:
+test-rust: $(EXAMPLES)/python/installed $(EXAMPLES)/node/installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  set -ex; $(CARGO) test --locked $(SERVICES) --doc; \
 	  $(WITH_SERVICES) $(CARGO) nextest run --locked $(SERVICES); \
 	else \
 	  set -x; $(WITH_SERVICES) $(CARGO) test --locked $(SERVICES); \
 	fi
+
+$(EXAMPLES)/python/installed: examples/python/requirements.txt
+	@PYTHON=$(PYTHON) tests/services/install python3-venv
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(EXAMPLES)/node/installed: examples/node/package.json examples/node/package-lock.json
+	@tests/services/install nodejs npm
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@
 
 # For example: make chaos CHAOS='--seed 7 --only kill,broker'
 chaos: ## Break everything around real workers, and see that nothing is lost or doubled

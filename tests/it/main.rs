@@ -11,6 +11,8 @@ mod credential;
 mod dead;
 mod deploy;
 mod drain;
+#[cfg(feature = "services")]
+mod examples;
 mod holding;
 mod in_doubt;
 mod main_job;

@@ -72,6 +72,12 @@ impl Producer {
         queue.message_count()
     }
 
+    /// Deletes a queue of somebody's own.
+    pub async fn delete(&self, queue: &str) {
+        let deleted = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+        deleted.await.expect("deleted");
+    }
+
     /// Deletes the lanes of these pools, what was returned, and the exchanges.
     pub async fn clear(&self, pools: &[String]) {
         let channel = self.connection.create_channel().await.expect("a channel");
