@@ -215,7 +215,7 @@ impl Lookout {
         let now = self.now();
         let drained = match self.rng.random_range(0..4) {
             0 => self.core.scheduler.drain_all(),
-            1 => self.core.scheduler.take_out(|delivery| seq_of(delivery.job().key) % 3 == 0),
+            1 => self.core.scheduler.take_out(|delivery| seq_of(delivery.job().key).is_multiple_of(3)),
             _ => self.core.scheduler.drain_unable(now.mono),
         };
         self.in_hand -= drained.len();
