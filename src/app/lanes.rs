@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Migrate};
 use crate::fleet::Pools;
-use crate::queue::{Broker, ClientCertificate, QueueError, topology};
+use crate::job::{PoolName, Priority};
+use crate::queue::{Broker, ClientCertificate, LaneName, QueueError, topology};
 
 /// How long a broker that is away, or lacks something, is left alone.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -46,6 +47,17 @@ pub async fn check(config: &Config) -> Result<()> {
         Some(broker) => Ok(topology::check(&broker, &Pools::new(config).names()).await?),
         None => Ok(()),
     }
+}
+
+/// The lanes in which messages stand ready, with how many; none without a broker.
+pub async fn ready_in_lanes(config: &Config) -> Result<Vec<(LaneName, u32)>> {
+    let Some(broker) = broker(config, "look") else { return Ok(Vec::new()) };
+    let pools = Pools::new(config).names();
+    let lane = |pool: &PoolName, priority: &Priority| LaneName { pool: pool.clone(), priority: *priority };
+    let lanes: Vec<_> =
+        pools.iter().flat_map(|pool| Priority::ALL.iter().map(|priority| lane(pool, priority))).collect();
+    let counts = topology::lane_counts(&broker, &lanes).await.context("the broker can't be asked for its lanes")?;
+    Ok(counts.into_iter().filter(|(_, ready)| *ready > 0).collect())
 }
 
 /// Sees to it that exchanges and lanes are there, until they are: a broker may come later than its workers.

@@ -30,7 +30,7 @@ use crate::worker::reception::Router;
 use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Worker};
 
-pub use lanes::check as check_lanes;
+pub use lanes::{check as check_lanes, ready_in_lanes};
 pub use open::{Migrated, ledger_name, look_at_ledger, make_folder, migrate, open_ledger};
 
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.

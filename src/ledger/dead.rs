@@ -11,7 +11,7 @@ impl Dead {
     /// The same for the same body from the same place with the same reason, however often it comes.
     pub(super) fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for part in [self.origin.as_bytes(), self.reason.as_bytes(), &self.body] {
+        for part in [self.origin.as_bytes(), self.reason.as_bytes(), self.kept()] {
             // With its length, or parts would run into each other.
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);

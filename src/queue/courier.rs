@@ -84,7 +84,7 @@ impl Courier {
                     let since = Instant::now();
                     self.say(BrokerState::Connected);
                     let ended = self.carry(&link, &channel, events, &stop).await;
-                    close_channel(&channel, broker.step_timeout).await;
+                    close_channel(&channel).await;
                     drop(channel);
                     link.close().await;
                     if since.elapsed() >= GOOD {
@@ -161,7 +161,7 @@ impl Courier {
                     }
                     load.answered(parcel, place, answer);
                 }
-                parcel = self.parcels.recv(), if !ending && load.sending.len() < WINDOW => match parcel {
+                parcel = self.parcels.recv(), if !ending && (link.is_blocked() || load.sending.len() < WINDOW) => match parcel {
                     Some(parcel) if link.is_blocked() => refuse(parcel, Published::Blocked),
                     Some(parcel) => load.take(parcel).await,
                     None => ending = true,

@@ -144,6 +144,8 @@ pub struct Worker {
     pub(super) acks: Vec<Ticket>,
     pub(super) refused: Vec<Ticket>,
     pub(super) serve_at: Mono,
+    /// At most so many jobs of one lane are asked of the broker.
+    pub(super) lane_share: u16,
     pub(super) ledger_away_until: Option<Mono>,
     /// What is open with the ledger since it was away.
     pub(super) recovery: Recovery,
@@ -187,6 +189,7 @@ impl Worker {
             acks: Vec::new(),
             refused: Vec::new(),
             serve_at: Mono::from_nanos(0),
+            lane_share: 1,
             ledger_away_until: None,
             recovery: Recovery::default(),
             rounds: Rounds::new(id, settings.leases.ttl),

@@ -55,9 +55,16 @@ impl Ledger {
 
     /// Dead jobs, and waiting rows.
     pub async fn left_over(&self) -> Result<usize> {
-        let rows =
-            self.ask("SELECT CAST((SELECT count(*) FROM dead) + (SELECT count(*) FROM waiting) AS TEXT), '', ''");
-        let rows = rows.await?;
+        Ok(self.count("dead").await? + self.count("waiting").await?)
+    }
+
+    /// Events that nobody was told yet.
+    pub async fn untold(&self) -> Result<usize> {
+        self.count("outbox").await
+    }
+
+    async fn count(&self, table: &str) -> Result<usize> {
+        let rows = self.ask(&format!("SELECT CAST(count(*) AS TEXT), '', '' FROM {table}")).await?;
         Ok(rows[0][0].as_deref().unwrap_or_default().parse()?)
     }
 

@@ -6,6 +6,7 @@
 //!     cargo test --features services --test chaos -- [--seed N] [--only CELL,…] [--times N]
 
 mod cells;
+mod events;
 mod judge;
 mod ledger;
 mod link;
@@ -167,6 +168,11 @@ async fn conclude(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) -> 
     }
     if outcome.resume.is_some_and(|resume| resume > cell.resumes_within) {
         outcome.failures.push(format!("sending was back after more than {:?}", cell.resumes_within));
+    }
+    if let Some(listener) = trial.listener.take() {
+        let ended = rows.iter().map(|row| (row.id.clone(), row.state.clone()));
+        let missing = listener.missing(ended.collect()).await?;
+        ensure!(missing.is_empty(), "{} ends were never told, as of {:?}", missing.len(), missing.iter().next());
     }
     trial.check()
 }

@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use tidegate::sim::Sim;
 use tokio::time::Instant;
 
+use crate::events::Listener;
 use crate::judge::Sent;
 use crate::ledger::{Census, Ledger};
 use crate::link::Carrier;
@@ -43,6 +44,8 @@ pub struct Trial<'a> {
     /// Jobs whose attempt a kill may have cut off.
     pub in_flight: BTreeSet<usize>,
     publisher: Option<Publisher>,
+    /// Where there is a broker to tell of events.
+    pub listener: Option<Listener>,
     pub promises: Promises,
 }
 
@@ -83,6 +86,7 @@ impl<'a> Trial<'a> {
             kills: 0,
             in_flight: BTreeSet::new(),
             publisher: None,
+            listener: None,
             promises: Promises::default(),
             setup,
         };
@@ -98,6 +102,7 @@ impl<'a> Trial<'a> {
             self.promises = hand_in(&self.seats[0], self.jobs, self.setup.jobs).await?;
         } else {
             let (url, cell) = (self.shared.services.broker.url(), self.jobs.cell);
+            self.listener = Some(Listener::start(url, cell).await?);
             let publisher = Publisher::start(url, cell, self.jobs, self.sim.oracle(), seed);
             self.promises = publisher.promises.clone();
             self.publisher = Some(publisher);
@@ -201,6 +206,12 @@ impl<'a> Trial<'a> {
             if started.elapsed() > PATIENCE {
                 self.check()?;
                 bail!("{census:?} of {promised} promised jobs after {PATIENCE:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        while self.ledger.untold().await? > 0 {
+            if started.elapsed() > PATIENCE {
+                bail!("{} events are not told after {PATIENCE:?}", self.ledger.untold().await?);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

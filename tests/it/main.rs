@@ -19,6 +19,7 @@ mod main_job;
 mod map;
 mod numbers;
 mod operators;
+mod owning;
 mod process;
 #[cfg(feature = "services")]
 mod producer;

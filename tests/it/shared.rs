@@ -50,7 +50,7 @@ impl Shared {
         let rated: Vec<_> = numbers.iter().map(|id| (*id, "80/s")).collect();
         let mut world = World::with(sim, &rated);
         let schema = Schema::new();
-        world.set("ledger.url", schema.url());
+        world.set("ledger.url", &services::database_url());
         world.set("ledger.schema", schema.name());
         world.set("lease.ttl", "3s");
         world.set("lease.renew", "500ms");

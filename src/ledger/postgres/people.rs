@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PostgresLedger;
+use super::{PostgresLedger, cancel, census, fleet, holds, leases, morgue, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
@@ -11,21 +11,24 @@ use crate::ledger::{
     Resolution, TrailEntry, Unseen, WorkerId,
 };
 
+/// A command holds what it changes for at most so many rows.
+const BATCH: usize = 200;
+
 impl PostgresLedger {
     pub(in crate::ledger) async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
-        super::not_written_yet(())
+        self.read((), |session, ()| Box::pin(holds::general(session))).await
     }
 
     pub(in crate::ledger) async fn holds_list(&self, limit: u32) -> Result<Vec<Hold>, LedgerError> {
-        super::not_written_yet((limit,))
+        self.read(limit, |session, limit| Box::pin(holds::list(session, *limit))).await
     }
 
     pub(in crate::ledger) async fn place(&self, order: HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
-        super::not_written_yet((order, now))
+        self.write((order, now), |tx, (order, now)| Box::pin(holds::place(tx, order, *now))).await
     }
 
-    pub(in crate::ledger) async fn lift(&self, hold: HoldId, now: Timestamp) -> Result<bool, LedgerError> {
-        super::not_written_yet((hold, now))
+    pub(in crate::ledger) async fn lift(&self, hold: HoldId, _now: Timestamp) -> Result<bool, LedgerError> {
+        self.write(hold, |tx, hold| Box::pin(holds::lift(tx, *hold))).await
     }
 
     pub(in crate::ledger) async fn take_leases(
@@ -33,37 +36,44 @@ impl PostgresLedger {
         worker: WorkerId,
         names: Vec<String>,
         ttl: Duration,
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Result<Vec<Lease>, LedgerError> {
-        super::not_written_yet((worker, names, ttl, now))
+        let asked = (worker, names, ttl);
+        self.write(asked, |tx, (worker, names, ttl)| Box::pin(leases::take(tx, *worker, names, *ttl))).await
     }
 
-    pub(in crate::ledger) async fn leases(&self, now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
-        super::not_written_yet((now,))
+    pub(in crate::ledger) async fn leases(&self, _now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
+        self.read((), |session, ()| Box::pin(leases::list(session))).await
     }
 
     pub(in crate::ledger) async fn hand_over(&self, worker: WorkerId, names: Vec<String>) -> Result<(), LedgerError> {
-        super::not_written_yet((worker, names))
+        self.write((worker, names), |tx, (worker, names)| Box::pin(leases::hand_over(tx, *worker, names))).await
     }
 
     pub(in crate::ledger) async fn release_leases(&self, worker: WorkerId) -> Result<(), LedgerError> {
-        super::not_written_yet((worker,))
+        self.write(worker, |tx, worker| Box::pin(leases::release(tx, *worker))).await
     }
 
     pub(in crate::ledger) async fn bury(&self, dead: Vec<Dead>) -> Result<Vec<i64>, LedgerError> {
-        super::not_written_yet((dead,))
+        let mut dead = dead.into_iter();
+        let mut seqs = Vec::with_capacity(dead.len());
+        while dead.len() > 0 {
+            let batch: Vec<_> = dead.by_ref().take(BATCH).collect();
+            seqs.extend(self.write(batch, |tx, batch| Box::pin(morgue::bury(tx, batch))).await?);
+        }
+        Ok(seqs)
     }
 
     pub(in crate::ledger) async fn dead_list(&self, after: i64, limit: u32) -> Result<Vec<DeadRow>, LedgerError> {
-        super::not_written_yet((after, limit))
+        self.read((after, limit), |session, (after, limit)| Box::pin(morgue::list(session, *after, *limit))).await
     }
 
     pub(in crate::ledger) async fn dead_show(&self, seq: i64) -> Result<Option<DeadRow>, LedgerError> {
-        super::not_written_yet((seq,))
+        self.read(seq, |session, seq| Box::pin(morgue::show(session, *seq))).await
     }
 
     pub(in crate::ledger) async fn dead_drop(&self, seqs: Vec<i64>) -> Result<u32, LedgerError> {
-        super::not_written_yet((seqs,))
+        self.write(seqs, |tx, seqs| Box::pin(morgue::drop(tx, seqs))).await
     }
 
     pub(in crate::ledger) async fn cancel(
@@ -72,7 +82,13 @@ impl PostgresLedger {
         unseen: Unseen,
         now: Timestamp,
     ) -> Result<Vec<Cancelled>, LedgerError> {
-        super::not_written_yet((jobs, unseen, now))
+        let mut answers = Vec::with_capacity(jobs.len());
+        for batch in jobs.chunks(BATCH) {
+            let asked = (batch.to_vec(), unseen, now);
+            let work = self.write(asked, |tx, (jobs, unseen, now)| Box::pin(cancel::cancel(tx, jobs, *unseen, *now)));
+            answers.extend(work.await?);
+        }
+        Ok(answers)
     }
 
     pub(in crate::ledger) async fn resolve(
@@ -81,23 +97,24 @@ impl PostgresLedger {
         resolution: Resolution,
         now: Timestamp,
     ) -> Result<bool, LedgerError> {
-        super::not_written_yet((job, resolution, now))
+        let asked = (job, resolution, now);
+        self.write(asked, |tx, (job, resolution, now)| Box::pin(cancel::resolve(tx, job, *resolution, *now))).await
     }
 
     pub(in crate::ledger) async fn show(&self, job: JobRef) -> Result<Vec<JobRow>, LedgerError> {
-        super::not_written_yet((job,))
+        self.read(job, |session, job| Box::pin(show::show(session, job))).await
     }
 
     pub(in crate::ledger) async fn trail(&self, key: JobKey) -> Result<Vec<TrailEntry>, LedgerError> {
-        super::not_written_yet((key,))
+        self.read(key, |session, key| Box::pin(show::trail(session, *key))).await
     }
 
     pub(in crate::ledger) async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRow>, LedgerError> {
-        super::not_written_yet((filter,))
+        self.read(filter, |session, filter| Box::pin(show::jobs(session, filter))).await
     }
 
     pub(in crate::ledger) async fn census(&self) -> Result<Census, LedgerError> {
-        super::not_written_yet(())
+        self.read((), |session, ()| Box::pin(census::census(session))).await
     }
 
     pub(in crate::ledger) async fn waiting_ahead(
@@ -105,22 +122,22 @@ impl PostgresLedger {
         key: JobKey,
         now: Timestamp,
     ) -> Result<Option<u32>, LedgerError> {
-        super::not_written_yet((key, now))
+        self.read((key, now), |session, (key, now)| Box::pin(show::waiting_ahead(session, *key, *now))).await
     }
 
     pub(in crate::ledger) async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
-        super::not_written_yet((rows,))
+        self.write(rows, |tx, rows| Box::pin(fleet::put(tx, rows))).await
     }
 
     pub(in crate::ledger) async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {
-        super::not_written_yet((kind,))
+        self.read(kind, |session, kind| Box::pin(fleet::list(session, kind))).await
     }
 
     pub(in crate::ledger) async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
-        super::not_written_yet((limit,))
+        self.read(limit, |session, limit| Box::pin(fleet::outbox(session, *limit))).await
     }
 
     pub(in crate::ledger) async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
-        super::not_written_yet((seqs,))
+        self.write(seqs, |tx, seqs| Box::pin(fleet::outbox_done(tx, seqs))).await
     }
 }

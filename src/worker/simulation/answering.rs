@@ -52,11 +52,13 @@ impl World {
             Request::Leases => Reply::Rows(self.fold.lease_rows(wall)),
             Request::HandOver(names) => {
                 self.fold.hand_over(life, &names);
+                self.tell_of_leases();
                 Reply::Done
             }
             Request::Take(names) => Reply::Leases(self.fold.take_leases(life, &names, wall)),
             Request::Release => {
                 self.fold.release_leases(life);
+                self.tell_of_leases();
                 self.tell_all(false);
                 Reply::Done
             }

@@ -8,6 +8,7 @@ mod drain;
 mod embedded;
 mod kill;
 mod split;
+mod storm;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -45,4 +46,5 @@ pub const ALL: &[Cell] = &[
     cut::CELL,
     broker::CELL,
     database::CELL,
+    storm::CELL,
 ];

@@ -9,8 +9,11 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 use tidegate::clock::Timestamp;
-use tidegate::ledger::sqlite::{Access, Migrate, Publish, SqliteLedger};
-use tidegate::ledger::{Ledger, LedgerError};
+use tidegate::ledger::sqlite::{Access, SqliteLedger};
+use tidegate::ledger::{Ledger, LedgerError, Migrate, Publish};
+
+#[cfg(feature = "services")]
+use super::schema::Schema;
 
 /// What one case works with. It is its first worker's ledger.
 pub struct Bench {
@@ -20,6 +23,8 @@ pub struct Bench {
 
 enum Home {
     File(File),
+    #[cfg(feature = "services")]
+    Schema(Schema),
 }
 
 /// A folder with a ledger in it.
@@ -46,10 +51,24 @@ impl Bench {
         Self { ledger: Ledger::Sqlite(ledger.expect("opened")), home: Home::File(file) }
     }
 
+    #[cfg(feature = "services")]
+    pub async fn postgres() -> Self {
+        Self::in_schema(Publish::Off).await
+    }
+
+    #[cfg(feature = "services")]
+    async fn in_schema(publish: Publish) -> Self {
+        let schema = Schema::new();
+        let ledger = schema.open(Migrate::Auto, publish).await.expect("opened");
+        Self { ledger, home: Home::Schema(schema) }
+    }
+
     /// A new ledger on the same database, which writes events.
     pub async fn publishing(&self, publish: Publish) -> Self {
         match &self.home {
             Home::File(_) => Self::in_file(publish),
+            #[cfg(feature = "services")]
+            Home::Schema(_) => Self::in_schema(publish).await,
         }
     }
 
@@ -57,6 +76,8 @@ impl Bench {
     pub async fn another(&self) -> Ledger {
         match &self.home {
             Home::File(_) => self.ledger.clone(),
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => schema.open(Migrate::Check, Publish::Off).await.expect("opened"),
         }
     }
 
@@ -64,6 +85,11 @@ impl Bench {
     pub async fn let_run_out(&self, ttl: Duration, taken_at: Timestamp) -> Timestamp {
         match &self.home {
             Home::File(_) => {}
+            // A database's leases live by its own clock, which no test moves.
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => {
+                drop(schema.query("UPDATE leases SET expires_at = now() - interval '1 second'").await)
+            }
         }
         taken_at + ttl
     }
@@ -72,6 +98,8 @@ impl Bench {
     pub async fn query(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         match &self.home {
             Home::File(file) => file.query(sql),
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => schema.query(sql).await.rows,
         }
     }
 
@@ -84,6 +112,8 @@ impl Bench {
                 let sql = "SELECT j.id FROM waiting w JOIN bodies b ON b.seq = w.seq JOIN jobs j ON j.seq = w.seq";
                 file.query(sql)
             }
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => schema.query("SELECT j.id FROM waiting w JOIN jobs j USING (key)").await.rows,
         };
         rows.into_iter().map(|mut row| row.remove(0).expect("an id")).collect()
     }
@@ -96,6 +126,8 @@ impl Bench {
                 let query = look.prepare(sql).expect("SQL");
                 query.column_names().map(str::to_owned).collect()
             }
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => schema.query(sql).await.columns,
         }
     }
 
@@ -103,6 +135,13 @@ impl Bench {
     pub async fn moments(&self, view: &str, column: &str) -> Vec<Timestamp> {
         let rows = match &self.home {
             Home::File(file) => file.query(&format!("SELECT {column} FROM {view} ORDER BY {column}")),
+            #[cfg(feature = "services")]
+            Home::Schema(schema) => {
+                let form = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
+                let sql =
+                    format!("SELECT to_char({column} AT TIME ZONE 'UTC', '{form}') FROM {view} ORDER BY {column}");
+                schema.query(&sql).await.rows
+            }
         };
         rows.into_iter().map(|row| row[0].as_deref().expect("a moment").parse().expect("a moment")).collect()
     }

@@ -1,7 +1,6 @@
 //! Events to publish, written by the commit that changes the job.
 
-use tidegate::ledger::Admitted;
-use tidegate::ledger::sqlite::Publish;
+use tidegate::ledger::{Admitted, Publish};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;

@@ -14,6 +14,8 @@ mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
 mod ledger_people;
+#[cfg(feature = "services")]
+mod ledger_postgres;
 mod ledger_settle;
 mod ledger_sqlite;
 mod ledger_strange;

@@ -1,5 +1,9 @@
 //! A schema of a test's own in PostgreSQL, dropped when the test is over, also when it failed.
 
+use std::sync::Arc;
+
+use tidegate::ledger::postgres::{PostgresLedger, Url};
+use tidegate::ledger::{Ledger, LedgerError, Migrate, Publish};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
@@ -22,12 +26,18 @@ impl Schema {
         Self { url: database_url(), name: format!("test_{}", Uuid::now_v7().simple()) }
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where it is, as a ledger asks for it.
+    pub fn url(&self) -> Url {
+        let url = self.url.clone();
+        Arc::new(move || url.clone())
+    }
+
+    pub async fn open(&self, migrate: Migrate, publish: Publish) -> Result<Ledger, LedgerError> {
+        PostgresLedger::open(self.url(), &self.name, migrate, publish).await.map(Ledger::Postgres)
     }
 
     /// Asks the database beside the ledger; names without a schema are of this one.

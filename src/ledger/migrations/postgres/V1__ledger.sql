@@ -152,15 +152,13 @@ ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum
 
 CREATE TABLE dead (
     seq    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hash   bytea NOT NULL UNIQUE, -- of body, reason and origin: what is delivered again is the same
     body   bytea NOT NULL,
     reason text NOT NULL,
     field  text NOT NULL,
     origin text NOT NULL,
     at     bigint NOT NULL
 );
--- A body that is delivered again is the same row.
-CREATE UNIQUE INDEX dead_once ON dead (sha256(body), md5(reason), md5(origin));
-
 -- How many there are. Each commit adds rows of what it changed, so that no two wait for each other; the sweep adds
 -- them up. The count is their sum.
 CREATE TABLE tally (
