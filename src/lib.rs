@@ -13,8 +13,8 @@
 //!    in one of the [states](outcome::State).
 //! 3. A job whose request may have reached Meta without an answer is *unknown*: never resent blindly.
 //! 4. Every buffer is bounded. When none has room, jobs stay where they are.
-//! 5. A number belongs to one worker at a time (a fenced [lease](worker::leases)), so its bucket is exact with no
-//!    traffic between workers. The fence guards admission; a late answer is still welcome: a settlement is taken for
+//! 5. A number belongs to one worker at a time (a fenced [lease](worker::leases), one of an even
+//!    [share](worker::ownership)), so its bucket is exact with no traffic between workers. The fence guards admission; a late answer is still welcome: a settlement is taken for
 //!    the same (job, attempt) while it is `sending` or `unknown`.
 //! 6. A limit whose store is away closes; it never opens.
 //!

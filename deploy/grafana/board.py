@@ -143,9 +143,9 @@ ROWS = [
         )),
         (2, stat(
             "Broker",
-            "Whether every worker is connected to RabbitMQ, and may publish.",
+            "Whether every worker is connected to RabbitMQ, for consuming and for publishing, and may publish.",
             "short",
-            "min(tidegate_broker_connected{} - 0.5 * tidegate_broker_blocked{})",
+            "min(tidegate_broker_connected{}) - 0.5 * max(tidegate_broker_blocked{})",
             steps(RED, 0.5, YELLOW, 1, GREEN),
             {0: "away", 0.5: "blocked", 1: "up"},
             "none",

@@ -17,15 +17,15 @@ const url = process.env.AMQP_URL ?? "amqp://guest:guest@localhost:5672/%2f";
 const exchange = `${process.env.TIDEGATE_PREFIX ?? "tidegate"}.events`;
 // It outlives us: what happens while we are away is there when we come back.
 const queue = `${chosen.source}.whatsapp-events`;
-// An event may come twice, with the same key. Your database would keep these, by a unique index; and it would keep of
-// each job the latest state by (attempt, rank of state), since two events may change places on their way.
+// An event may come twice, with the same id in `event`. Your database would keep these, by a unique index; and it would
+// keep of each job the latest state by (attempt, rank of state), since two events may change places on their way.
 const seen = new Set();
 const enough = () => chosen.count !== undefined && seen.size >= Number(chosen.count);
 
-function take(key, event) {
-  if (seen.has(key)) return;
-  seen.add(key);
-  console.log(JSON.stringify({ key, ...event }));
+function take(type, event) {
+  if (seen.has(event.event)) return;
+  seen.add(event.event);
+  console.log(JSON.stringify({ type, ...event }));
 }
 
 /** Settles when enough was seen, and fails when the connection breaks. */
@@ -52,7 +52,7 @@ async function follow() {
     // Null: the queue was deleted.
     if (message === null) return finish();
     if (enough()) return;
-    take(message.properties.messageId, JSON.parse(message.content.toString()));
+    take(message.properties.type, JSON.parse(message.content.toString()));
     // Only now: had we died before, the event would come again.
     channel.ack(message);
     if (enough()) finish();

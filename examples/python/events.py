@@ -35,7 +35,7 @@ def follow(url, prefix, source, take):
             print(f"following {queue}", file=sys.stderr)
             for method, properties, body in channel.consume(queue):
                 failures = 0
-                enough = take(properties.message_id, json.loads(body))
+                enough = take(properties.type, json.loads(body))
                 # Only now: had we died before, the event would come again.
                 channel.basic_ack(method.delivery_tag)
                 if enough:
@@ -58,14 +58,14 @@ def main():
     arguments.add_argument("--count", type=int, help="end after so many events")
     chosen = arguments.parse_args()
 
-    # An event may come twice, with the same key. Your database would keep these, by a unique index; and it would keep of
-    # each job the latest state by (attempt, rank of state), since two events may change places on their way.
+    # An event may come twice, with the same id in `event`. Your database would keep these, by a unique index; and it would
+    # keep of each job the latest state by (attempt, rank of state), since two events may change places on their way.
     seen = set()
 
-    def take(key, event):
-        if key not in seen:
-            seen.add(key)
-            print(json.dumps({"key": key, **event}), flush=True)
+    def take(kind, event):
+        if event["event"] not in seen:
+            seen.add(event["event"])
+            print(json.dumps({"type": kind, **event}), flush=True)
         return chosen.count is not None and len(seen) >= chosen.count
 
     url = os.environ.get("AMQP_URL", "amqp://guest:guest@localhost:5672/%2f")

@@ -20,7 +20,7 @@ use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
 use crate::keeper::{self, Keeper, Relay, Task};
 use crate::ledger::{Census, Ledger, sqlite};
-use crate::metrics::Metrics;
+use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
 use crate::queue::{self, Queue};
@@ -78,10 +78,6 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let (census, census_seen) = watch::channel(Census::default());
     let (picture, picture_seen) = watch::channel(Arc::new(StatusSnapshot::starting(now.wall)));
     let metrics = Arc::new(Metrics::new());
-    if config.queue.broker.is_some() {
-        // Away until it says otherwise.
-        metrics.broker().connected(false);
-    }
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let mut house = House { helpers: JoinSet::new(), stop: CancellationToken::new() };
     if !options.quiet {
@@ -167,6 +163,7 @@ impl House {
     fn relay(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
         let is_wanted = config.events.publish != Publish::Off;
         let Some(broker) = lanes::broker(config, "relay").filter(|_| is_wanted) else { return };
+        metrics.broker().connected(Connection::Publishing, false);
         let (publisher, courier) = queue::publisher(broker, metrics.clone());
         self.helpers.spawn(courier.run(self.stop.clone()));
         let relay = Relay::new(ledger.clone(), publisher, keeper.on_duty(Task::Relay));
@@ -176,6 +173,8 @@ impl House {
     /// Puts up the reception of deliveries, if there is a broker.
     fn receive(&mut self, config: &Config, metrics: Arc<Metrics>) -> Queue {
         let Some(broker) = lanes::broker(config, "sender") else { return Queue::None };
+        // Away until it says otherwise.
+        metrics.broker().connected(Connection::Consuming, false);
         self.helpers.spawn(lanes::prepare(config.clone(), self.stop.clone()));
         let (reception, supervisor) = queue::reception(broker, metrics);
         self.helpers.spawn(supervisor.run(self.stop.clone()));

@@ -99,6 +99,9 @@ impl Passes {
             }
             let work = self.pass(&on_duty, pass.is_multiple_of(SELDOM));
             let Some(result) = stop.run_until_cancelled(work).await else { return };
+            if result.is_err() {
+                self.metrics.ledger_up.set(0.0);
+            }
             match (&result, away) {
                 (Err(error), false) => tracing::warn!(%error, "keeper waits for the ledger: {error}"),
                 (Ok(()), true) => tracing::info!("keeper goes on: the ledger is back"),
@@ -112,6 +115,7 @@ impl Passes {
     async fn pass(&self, on_duty: &OnDuty, seldom: bool) -> Result<(), LedgerError> {
         while *on_duty.sweep.borrow() {
             let swept = self.ledger.sweep(clock::now().wall, self.config.unknown, ROWS).await?;
+            self.metrics.ledger_up.set(1.0);
             self.tell(swept);
             if !is_full(swept) {
                 break;
@@ -127,6 +131,7 @@ impl Passes {
 
     async fn count(&self) -> Result<(), LedgerError> {
         let census = self.ledger.census().await?;
+        self.metrics.ledger_up.set(1.0);
         self.metrics.waiting.set_all(&census.waiting);
         self.metrics.dead.set(census.dead as f64);
         self.metrics.waiting_oldest_due.set(census.oldest_due.map_or(0.0, |due| due.as_millis() as f64 / 1_000.0));

@@ -3,8 +3,8 @@
 use prometheus::Registry;
 
 use super::bound::bound;
-use super::kinds::{Counters, Gauge, Histogram, Kind, seconds};
-use super::labels::{BrokerTrouble, PublishResult, Redelivered};
+use super::kinds::{Counters, Gauge, Histogram, Kind, SeldomGauges, seconds};
+use super::labels::{BrokerTrouble, Connection, PublishResult, Redelivered};
 use crate::clock::Timestamp;
 
 /// A quorum queue confirms in 2 ms at the median, 17 ms at p99; one that changes its leader takes up to 27 s.
@@ -16,8 +16,8 @@ bound! {
     /// The series of the broker, bound.
     BrokerMetrics of [""; 0];
 
-    /// Is 1 while the broker is connected, 0 while it is tried again and again.
-    connected: Gauge = "tidegate_broker_connected";
+    /// Is 1 while a connection to the broker stands, 0 while it is tried again and again; none where none is wanted.
+    connected: SeldomGauges<Connection> = "tidegate_broker_connected";
     /// Is 1 while the broker takes no messages, short of memory or disk; it goes on delivering.
     blocked: Gauge = "tidegate_broker_blocked";
     /// Times that the broker had to be connected to again, by why.
@@ -43,9 +43,9 @@ bound! {
 }
 
 impl BrokerMetrics {
-    /// The broker is connected, or is not.
-    pub fn connected(&self, connected: bool) {
-        self.connected.set(f64::from(u8::from(connected)));
+    /// This connection stands, or does not.
+    pub fn connected(&self, connection: Connection, stands: bool) {
+        self.connected.set(connection, stands);
     }
 
     /// The broker takes nothing, or does again.

@@ -16,7 +16,8 @@ pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage,
+    Answer, BrokerTrouble, Connection, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy,
+    Stage,
 };
 pub use number::NumberMetrics;
 
@@ -256,7 +257,7 @@ mod tests {
     #[test]
     fn nothing_that_a_producer_or_meta_can_say_grows_the_series_past_the_budget() {
         let (metrics, numbers) = with_three_numbers();
-        metrics.broker().connected(true);
+        metrics.broker().connected(Connection::Consuming, true);
         Priority::ALL.iter().for_each(|priority| metrics.lane(&format!("default.{priority}")).oldest(None));
         for reason in Reason::ALL {
             metrics.retries.inc(*reason);
@@ -282,12 +283,13 @@ mod tests {
     fn a_worker_without_a_broker_shows_no_broker() {
         let metrics = Metrics::new();
         assert!(!metrics.render().contains("tidegate_broker_connected"));
+        metrics.broker().connected(Connection::Consuming, false);
         metrics.broker().deliveries.inc(true.into());
         metrics.broker().published.inc(PublishResult::Nack);
         metrics.lane("default.urgent").oldest(Some(Timestamp::from_millis(2_500)));
         let text = metrics.render();
         for line in [
-            "tidegate_broker_connected 0",
+            "tidegate_broker_connected{connection=\"consuming\"} 0",
             "tidegate_broker_blocked 0",
             "tidegate_broker_reconnects_total{reason=\"lost\"} 0",
             "tidegate_queue_deliveries_total{redelivered=\"false\"} 0",

@@ -24,7 +24,7 @@ use super::sending::{Letter, letters, send};
 use super::supervisor::{GOOD, LOOK, PACE};
 use super::{Broker, BrokerState, QueueError};
 use crate::clock;
-use crate::metrics::{BrokerTrouble, Metrics, PublishResult};
+use crate::metrics::{BrokerTrouble, Connection, Metrics, PublishResult};
 
 /// Parcels are taken while fewer messages than this wait for their confirm.
 const WINDOW: usize = 400;
@@ -191,7 +191,9 @@ impl Courier {
     }
 
     fn say(&self, state: BrokerState) {
-        self.metrics.broker().blocked(matches!(state, BrokerState::Blocked { .. }));
+        let told = self.metrics.broker();
+        told.connected(Connection::Publishing, !matches!(state, BrokerState::Away { .. }));
+        told.blocked(matches!(state, BrokerState::Blocked { .. }));
         let changed = self.state.send_if_modified(|now| {
             *now != state && {
                 now.clone_from(&state);

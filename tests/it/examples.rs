@@ -212,7 +212,7 @@ async fn published_twice_sent_once(language: Language) {
     let heard: Vec<Value> = said.iter().map(|line| serde_json::from_str(line).expect("an event")).collect();
     assert!(well && heard.len() == 2, "{said:?}");
     for (event, id) in heard.iter().zip(["order-17", "order-18"]) {
-        assert_eq!((&event["event"], &event["id"]), (&json!("message.accepted"), &json!(id)), "{event}");
+        assert_eq!((&event["type"], &event["id"]), (&json!("message.accepted"), &json!(id)), "{event}");
         assert_eq!(event["source"], json!(source), "nothing of others is heard");
     }
     until(&ledger, "every copy is taken", async || (producer.ready(&lane).await == 0).then_some(())).await;
