@@ -152,7 +152,7 @@ ROWS = [
         )),
         (2, stat(
             "Tokens rejected",
-            "Credentials under a hold: Meta rejects the token, or it lacks a permission.",
+            "Credentials under a hold: Meta rejects the token. What uses it waits, and one job a minute tries it.",
             "short",
             'max(tidegate_holds{scope="credential", %s})' % OURS,
             steps(GREEN, 1, RED),
