@@ -6,6 +6,8 @@
 
 mod calls;
 mod dead;
+mod event;
+mod form;
 mod model;
 pub mod postgres;
 pub mod sqlite;

@@ -1,8 +1,11 @@
 //! Each call of the workers' as a batch or an errand.
 
 use super::PostgresLedger;
+use super::admit::Ask;
+use super::enqueue::Entry;
+use super::sweep::Pass;
+use super::{claim, hand, sweep};
 use crate::clock::Timestamp;
-
 use crate::job::JobKey;
 use crate::ledger::{
     AdmitRequest, Admitted, Claimed, Enqueued, LaneRoom, LedgerError, Parking, Routed, Settled, Settlement, Swept,
@@ -10,38 +13,55 @@ use crate::ledger::{
 };
 use crate::outcome::Reason;
 
+/// A transaction holds what it changes for at most so many rows.
+const BATCH: usize = 200;
+
 impl PostgresLedger {
     pub(in crate::ledger) async fn enqueue(
         &self,
         jobs: Vec<Routed>,
         now: Timestamp,
     ) -> Result<Vec<Enqueued>, LedgerError> {
-        super::not_written_yet((jobs, now))
+        self.shared.enqueuing.ask(jobs.into_iter().map(|routed| Entry::new(routed, now))).await
     }
 
     pub(in crate::ledger) async fn claim(
         &self,
         worker: WorkerId,
-        lanes: Vec<LaneRoom>,
+        rooms: Vec<LaneRoom>,
         now: Timestamp,
     ) -> Result<Claimed, LedgerError> {
-        super::not_written_yet((worker, lanes, now))
+        self.errand(move |desk| async move {
+            let ask = claim::Ask { worker, rooms, now };
+            let known = desk.remembered_holds().await?;
+            if claim::has_run_out(&known, now) {
+                desk.write(&now, |tx, now| Box::pin(claim::lift_run_out(tx, *now))).await?;
+            }
+            desk.write(&ask, |tx, ask| Box::pin(claim::claim(tx, ask))).await
+        })
+        .await
     }
 
     pub(in crate::ledger) async fn give_back(&self, worker: WorkerId, jobs: Vec<JobKey>) -> Result<(), LedgerError> {
-        super::not_written_yet((worker, jobs))
+        self.write((worker, jobs), |tx, (worker, jobs)| Box::pin(hand::give_back(tx, *worker, jobs))).await
     }
 
     pub(in crate::ledger) async fn keep_only(&self, worker: WorkerId, in_hand: Vec<JobKey>) -> Result<(), LedgerError> {
-        super::not_written_yet((worker, in_hand))
+        self.write((worker, in_hand), |tx, (worker, in_hand)| Box::pin(hand::keep_only(tx, *worker, in_hand))).await
     }
 
     pub(in crate::ledger) async fn expire(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<(), LedgerError> {
-        super::not_written_yet((jobs, now))
+        for batch in jobs.chunks(BATCH) {
+            self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::expire(tx, jobs, *now))).await?;
+        }
+        Ok(())
     }
 
     pub(in crate::ledger) async fn park(&self, jobs: Vec<Parking>, now: Timestamp) -> Result<(), LedgerError> {
-        super::not_written_yet((jobs, now))
+        for batch in jobs.chunks(BATCH) {
+            self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::park(tx, jobs, *now))).await?;
+        }
+        Ok(())
     }
 
     pub(in crate::ledger) async fn defer(
@@ -49,7 +69,10 @@ impl PostgresLedger {
         jobs: Vec<(JobKey, Timestamp, Reason)>,
         now: Timestamp,
     ) -> Result<(), LedgerError> {
-        super::not_written_yet((jobs, now))
+        for batch in jobs.chunks(BATCH) {
+            self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::defer(tx, jobs, *now))).await?;
+        }
+        Ok(())
     }
 
     pub(in crate::ledger) async fn admit(
@@ -57,11 +80,11 @@ impl PostgresLedger {
         requests: Vec<AdmitRequest>,
         now: Timestamp,
     ) -> Result<Vec<Admitted>, LedgerError> {
-        super::not_written_yet((requests, now))
+        self.shared.admitting.ask(requests.into_iter().map(|request| Ask { request, now })).await
     }
 
     pub(in crate::ledger) async fn settle(&self, settlements: Vec<Settlement>) -> Result<Vec<Settled>, LedgerError> {
-        super::not_written_yet((settlements,))
+        self.shared.settling.ask(settlements).await
     }
 
     pub(in crate::ledger) async fn sweep(
@@ -70,10 +93,18 @@ impl PostgresLedger {
         wait: UnknownWait,
         limit: u32,
     ) -> Result<Swept, LedgerError> {
-        super::not_written_yet((now, wait, limit))
+        self.errand(move |desk| async move {
+            let pass = Pass { now, wait, limit };
+            let mut swept = desk.write(&pass, |tx, pass| Box::pin(sweep::past_deadline(tx, pass))).await?;
+            swept.expired = desk.write(&pass, |tx, pass| Box::pin(sweep::out_of_time(tx, pass))).await?.expired;
+            swept.lifted = desk.write(&pass, |tx, pass| Box::pin(sweep::run_out_holds(tx, pass))).await?.lifted;
+            desk.write(&(), |tx, ()| Box::pin(sweep::tidy(tx))).await?;
+            Ok(swept)
+        })
+        .await
     }
 
     pub(in crate::ledger) async fn trim(&self, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
-        super::not_written_yet((ended_before, limit))
+        self.write((ended_before, limit), |tx, (before, limit)| Box::pin(sweep::trim(tx, *before, *limit))).await
     }
 }

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::accounts::Accounts;
 use super::connect::{DEADLINE, Pools, discard, take};
 use super::failure::{is_others_fault, too_slow};
-use super::hold_cache::HoldCache;
+use super::hold_cache::{HoldCache, Known};
 use super::lanes::Lanes;
 use super::tally::Tally;
-use crate::ledger::{LedgerError, Publish, Signal};
+use crate::ledger::{LedgerError, Publish, Routed, Signal};
 
 /// How often a transaction is tried again that others were in the way of.
 const TRIES: usize = 4;
@@ -110,6 +110,16 @@ impl Session {
         changed.await.map_err(|error| self.note(error))
     }
 
+    /// Waits for work on this connection within the deadline; only then others may have it after.
+    pub(super) async fn in_time<Answer>(
+        &self,
+        work: impl Future<Output = Result<Answer, LedgerError>>,
+    ) -> Result<Answer, LedgerError> {
+        let answer = tokio::time::timeout(DEADLINE, work).await.unwrap_or_else(|_| Err(too_slow()))?;
+        self.keep();
+        Ok(answer)
+    }
+
     fn note(&self, error: tokio_postgres::Error) -> LedgerError {
         if is_others_fault(&error) {
             self.is_others_fault.store(true, Ordering::Relaxed);
@@ -144,6 +154,12 @@ impl Tx<'_> {
     /// Says with the commit that others should look.
     pub(super) fn stir(&self, what: Stir) {
         self.stirred[what as usize].store(true, Ordering::Relaxed);
+    }
+
+    /// What another transaction did meanwhile makes this one's looks useless: it is undone and begins anew.
+    pub(super) fn begin_anew(&self) -> LedgerError {
+        self.is_others_fault.store(true, Ordering::Relaxed);
+        LedgerError::Unreachable("the ledger is too busy with the same jobs".to_owned())
     }
 
     fn stirred(&self) -> impl Iterator<Item = Stir> {
@@ -187,20 +203,12 @@ impl Desk {
         work: impl for<'a> Fn(&'a Session, &'a Input) -> BoxFuture<'a, Result<Answer, LedgerError>>,
     ) -> Result<Answer, LedgerError> {
         let session = Session::new(take(&self.pools.people).await?);
-        let answer = tokio::time::timeout(DEADLINE, work(&session, input)).await.unwrap_or_else(|_| Err(too_slow()))?;
-        session.keep();
-        Ok(answer)
+        session.in_time(work(&session, input)).await
     }
 
-    /// Carries out statements of the hot path, each by itself and none in a transaction of several.
-    pub(super) async fn by_itself<Answer>(
-        &self,
-        work: impl for<'a> FnOnce(&'a Session) -> BoxFuture<'a, Result<Answer, LedgerError>>,
-    ) -> Result<Answer, LedgerError> {
-        let session = Session::new(take(&self.pools.hot).await?);
-        let answer = tokio::time::timeout(DEADLINE, work(&session)).await.unwrap_or_else(|_| Err(too_slow()))?;
-        session.keep();
-        Ok(answer)
+    /// A connection of the hot path, for statements that are not in a transaction of several.
+    pub(super) async fn session(&self) -> Result<Session, LedgerError> {
+        Ok(Session::new(take(&self.pools.hot).await?))
     }
 
     /// Changes something in one transaction, within the deadline; again if another one was in the way.
@@ -225,6 +233,27 @@ impl Desk {
                 Err(_) => return Err(too_slow()),
             }
         }
+    }
+
+    /// The lanes of these jobs. New lanes and sources are made known at once, and stay whatever becomes of the jobs.
+    pub(super) async fn introduce<'a>(
+        &self,
+        jobs: impl Iterator<Item = &'a Routed> + Clone + Send,
+    ) -> Result<Vec<i32>, LedgerError> {
+        if let Some(lanes) = self.lanes.all_remembered(jobs.clone()) {
+            return Ok(lanes);
+        }
+        let session = self.session().await?;
+        session.in_time(self.lanes.introduce(&session, jobs)).await
+    }
+
+    /// The holds as they were read last.
+    pub(super) async fn remembered_holds(&self) -> Result<Arc<Known>, LedgerError> {
+        if let Some(known) = self.holds.remembered() {
+            return Ok(known);
+        }
+        let session = self.session().await?;
+        session.in_time(self.holds.read(&session)).await
     }
 
     async fn begin(&self) -> Result<Tx<'_>, LedgerError> {

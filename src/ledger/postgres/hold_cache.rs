@@ -36,19 +36,14 @@ pub(super) struct Known {
 }
 
 impl HoldCache {
-    /// What was read last; read now if nothing is remembered.
-    pub(super) async fn remembered(&self, session: &Session) -> Result<Arc<Known>, LedgerError> {
-        let known = self.known.lock().expect("nobody panics while looking").clone();
-        match known {
-            Some(known) => Ok(known),
-            None => self.read(session).await,
-        }
+    /// What was read last, if that is remembered.
+    pub(super) fn remembered(&self) -> Option<Arc<Known>> {
+        self.known.lock().expect("nobody panics while looking").clone()
     }
 
     /// What stands now: read again if the version has changed.
     pub(super) async fn known(&self, session: &Session) -> Result<Arc<Known>, LedgerError> {
-        let remembered = self.known.lock().expect("nobody panics while looking").clone();
-        if let Some(known) = remembered {
+        if let Some(known) = self.remembered() {
             let now: i64 = session.query_one("SELECT general FROM hold_version", &[]).await?.try_get(0)?;
             if now == known.version {
                 return Ok(known);

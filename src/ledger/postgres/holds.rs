@@ -57,14 +57,14 @@ pub(super) async fn place(tx: &Tx<'_>, order: &HoldOrder, now: Timestamp) -> Res
 /// these it is enough to know that there are any.
 async fn announce(tx: &Tx<'_>, scope: Scope) -> Result<(), LedgerError> {
     let sql = "UPDATE hold_version SET recipients = recipients OR $1,
-        general = general + CASE WHEN $1 AND recipients THEN 0 ELSE 1 END";
+        general = CASE WHEN $1 AND recipients THEN general ELSE nextval('hold_versions') END";
     tx.execute(sql, &[&(scope == Scope::Recipient)]).await?;
     Ok(())
 }
 
 /// Lifts a hold that stands.
 pub(super) async fn lift(tx: &Tx<'_>, hold: HoldId) -> Result<bool, LedgerError> {
-    tx.execute("UPDATE hold_version SET general = general + 1", &[]).await?;
+    tx.execute("UPDATE hold_version SET general = nextval('hold_versions')", &[]).await?;
     let lifted = tx.execute("UPDATE holds SET lifted = true WHERE id = $1 AND NOT lifted", &[&hold.0]).await? > 0;
     if lifted {
         drop_if_empty(tx, hold).await?;
@@ -79,7 +79,7 @@ pub(super) async fn lift_tried(tx: &Tx<'_>, hold: HoldId) -> Result<(), LedgerEr
     let sql = "SELECT 1 FROM holds WHERE id = $1 AND probe AND NOT lifted";
     if tx.query_opt(sql, &[&hold.0]).await?.is_some() {
         // A person who placed it again meanwhile wants it to stay.
-        tx.execute("UPDATE hold_version SET general = general + 1", &[]).await?;
+        tx.execute("UPDATE hold_version SET general = nextval('hold_versions')", &[]).await?;
         if tx.query_opt(sql, &[&hold.0]).await?.is_some() {
             lift(tx, hold).await?;
         }

@@ -6,23 +6,34 @@
 
 mod accounts;
 mod address;
+mod admit;
+mod admit_slowly;
 mod calls;
 mod cancel;
 mod census;
+mod change;
+mod claim;
 mod connect;
 mod desk;
+mod enqueue;
 mod failure;
 mod fleet;
+mod hand;
 mod hold_cache;
 mod holds;
+mod intake;
 mod lanes;
 mod leases;
 mod line;
 mod morgue;
 mod open;
+mod outbox;
 mod people;
+mod settle;
 mod show;
 mod signal;
+mod standing;
+mod sweep;
 mod tally;
 mod words;
 
@@ -37,7 +48,8 @@ use tokio::task::JoinSet;
 
 use self::connect::Pools;
 use self::desk::{Desk, Session, SharedDesk, Tx};
-use super::{LedgerError, Migrate, Publish, Signal};
+use self::line::Line;
+use super::{Admitted, Enqueued, LedgerError, Migrate, Publish, Settled, Settlement, Signal};
 
 /// Says where the database is, anew for each connection: its password may have changed.
 pub type Url = Arc<dyn Fn() -> String + Send + Sync>;
@@ -57,6 +69,9 @@ pub struct PostgresLedger {
 
 struct Shared {
     desk: SharedDesk,
+    enqueuing: Line<enqueue::Entry, Enqueued>,
+    admitting: Line<admit::Ask, Admitted>,
+    settling: Line<Settlement, Settled>,
     errands: mpsc::Sender<Errand>,
     schema: String,
     /// Ends with the ledger.
@@ -82,10 +97,19 @@ impl PostgresLedger {
             accounts: accounts::Accounts::default(),
         });
         let (errands, line) = mpsc::channel(ROOM);
+        // Rows are numbered in the order in which they were published: no two batches of these at once.
+        let (enqueuing, enqueued) = line::open(enqueue::enqueue, 1);
+        let (admitting, admitted) = line::open(admit::admit, 2);
+        let (settling, settled) = line::open(settle::settle, 2);
         let mut tasks = JoinSet::new();
         tasks.spawn(run(line));
+        tasks.spawn(enqueued.serve(desk.clone()));
+        tasks.spawn(admitted.serve(desk.clone()));
+        tasks.spawn(settled.serve(desk.clone()));
         tasks.spawn(signal::listen(desk.clone(), url, schema.to_owned()));
-        Ok(Self { shared: Arc::new(Shared { desk, errands, schema: schema.to_owned(), _tasks: tasks }) })
+        let schema = schema.to_owned();
+        let shared = Shared { desk, enqueuing, admitting, settling, errands, schema, _tasks: tasks };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The schema's version in the database.
@@ -118,11 +142,20 @@ impl PostgresLedger {
         Input: Send + Sync + 'static,
         Answer: Send + 'static,
     {
+        self.errand(|desk| async move { desk.write(&input, work).await }).await
+    }
+
+    /// Has something done by several transactions, one after the other; dropping the future loses the answer alone.
+    async fn errand<Answer, Done>(&self, work: impl FnOnce(SharedDesk) -> Done) -> Result<Answer, LedgerError>
+    where
+        Done: Future<Output = Result<Answer, LedgerError>> + Send + 'static,
+        Answer: Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        let desk = self.shared.desk.clone();
+        let done = work(self.shared.desk.clone());
         let errand: Errand = Box::pin(async move {
             // Nobody may be waiting any more: the call was dropped, what it asked for is done all the same.
-            let _ = answer.send(desk.write(&input, work).await);
+            let _ = answer.send(done.await);
         });
         let closed = || LedgerError::Unreachable("the ledger was closed".to_owned());
         self.shared.errands.send(errand).await.map_err(|_| closed())?;
@@ -155,10 +188,4 @@ impl fmt::Debug for PostgresLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresLedger").field("schema", &self.shared.schema).finish_non_exhaustive()
     }
-}
-
-/// TEMPORARY, for the first commit alone: what two people write at once. None may call it at the end.
-#[expect(clippy::unimplemented, reason = "temporary: every call is being written")]
-fn not_written_yet<Asked, Answer>(_: Asked) -> Result<Answer, LedgerError> {
-    unimplemented!("this call is being written")
 }

@@ -1,5 +1,7 @@
 //! Columns as what they mean.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 
 use super::failure::damaged;
@@ -36,4 +38,9 @@ pub(super) fn time(row: &Row, column: usize) -> Result<Option<Timestamp>, Ledger
 /// A count that is never negative.
 pub(super) fn count(row: &Row, column: usize) -> Result<u32, LedgerError> {
     u32::try_from(row.try_get::<_, i32>(column)?).map_err(damaged)
+}
+
+/// A text of others as the database takes it: it has no room for NUL.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
 }

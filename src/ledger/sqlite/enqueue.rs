@@ -6,6 +6,7 @@ use super::desk::{Desk, damaged, word};
 use super::event::Happened;
 use crate::clock::Timestamp;
 use crate::job::{Campaign, Digest, Job, JobId, JobKey, Source};
+pub(super) use crate::ledger::form::{body, template, worth_until};
 use crate::ledger::{Enqueued, LedgerError, Routed};
 use crate::outcome::{Reason, State};
 
@@ -29,26 +30,6 @@ impl Entry {
         let body = body(&routed.job);
         Self { routed, body }
     }
-}
-
-/// The job in the ledger's own form.
-pub(super) fn body(job: &Job) -> String {
-    serde_json::to_string(job).expect("a job has no map whose keys are not text")
-}
-
-/// When the job stops being worth sending: its expiry, or the time in which it was to be delivered.
-pub(super) fn worth_until(job: &Job) -> Timestamp {
-    late_at(job).map_or(job.expires_at, |late| late.min(job.expires_at))
-}
-
-fn late_at(job: &Job) -> Option<Timestamp> {
-    let begins = job.not_before.map_or(job.enqueued_at, |time| time.max(job.enqueued_at));
-    job.deliver_within.map(|within| begins + within)
-}
-
-/// `name/language`, as holds and people name a template.
-pub(super) fn template(job: &Job) -> Option<String> {
-    job.message.template.as_ref().map(|template| format!("{}/{}", template.name, template.language))
 }
 
 impl Desk {
@@ -98,7 +79,7 @@ impl Desk {
                 job.metadata.as_ref().map(|metadata| metadata.get()),
                 job.on_unknown.as_str(),
                 job.expires_at.as_millis(),
-                late_at(job).map(Timestamp::as_millis),
+                job.late_at().map(Timestamp::as_millis),
                 now.as_millis(),
                 state.as_str(),
                 reason.map(Reason::as_str),

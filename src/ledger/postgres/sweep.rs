@@ -1,0 +1,163 @@
+//! The keeper's pass over everything whose time is over, and what is no longer to be remembered.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::change::{self, End, Loss, Place};
+use super::desk::Tx;
+use super::hand::moved;
+use super::standing::{RowOf, find, is_in_line, uuids};
+use super::words::known_word;
+use super::{admit_slowly, holds, leases, tally};
+use crate::clock::Timestamp;
+use crate::hold::HoldId;
+use crate::job::{Category, JobKey, OnUnknown};
+use crate::ledger::{LedgerError, Swept, UnknownWait};
+use crate::outcome::{Reason, State};
+
+/// How many rows of counts are added up at a time.
+const COUNTS: i64 = 20_000;
+
+/// What a pass is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Pass {
+    pub(super) now: Timestamp,
+    pub(super) wait: UnknownWait,
+    pub(super) limit: u32,
+}
+
+/// What a job's policy looks at.
+struct Policy {
+    category: Option<Category>,
+    on_unknown: Option<OnUnknown>,
+    expires_at: Timestamp,
+}
+
+/// Attempts past their deadline become unknown; unknown ones are decided.
+pub(super) async fn past_deadline(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, LedgerError> {
+    let now = pass.now;
+    let sql = "SELECT key FROM jobs WHERE deadline <= $1 ORDER BY deadline LIMIT $2";
+    let keys = keys(&tx.query(sql, &[&now.as_millis(), &i64::from(pass.limit)]).await?)?;
+    if keys.is_empty() {
+        return Ok(Swept::default());
+    }
+    let found = find(tx, &keys).await?;
+    let policies = policies(tx, &keys, now).await?;
+    let mut swept = Swept::default();
+    let (mut losses, mut ends, mut resent, mut poisoned, mut bodiless) = (vec![], vec![], vec![], vec![], vec![]);
+    for job in found.iter() {
+        // Settled meanwhile, if it is not among them.
+        let Some(policy) = policies.get(&job.key) else { continue };
+        let lives = policy.expires_at > now;
+        match (job.state, policy.on_unknown) {
+            (State::Sending, _) => {
+                let wait = pass.wait_of(policy.category).min(policy.expires_at.since(now) / 4);
+                losses.push((job, Loss { reason: Reason::WorkerLost, until: now + wait, at: now, delivered: None }));
+            }
+            (_, Some(OnUnknown::Resend)) if job.row == RowOf::Nowhere && lives => bodiless.push(job.key),
+            (_, Some(OnUnknown::Resend)) if job.lost >= admit_slowly::POISON && job.row != RowOf::Nowhere => {
+                poisoned.push(job);
+            }
+            (_, Some(OnUnknown::Resend)) if lives => {
+                resent.push((job, moved(job, Place::Due(now), Reason::Resent, now)));
+            }
+            // Without webhooks nobody knows whether silence means anything.
+            (_, Some(OnUnknown::Resend | OnUnknown::ResendIfSilent | OnUnknown::Leave) | None) => {
+                ends.push((job, End::ours(State::Unresolved, Reason::Left, now)));
+            }
+        }
+    }
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    swept.overdue = number(losses.len());
+    swept.resent = number(resent.len());
+    swept.unresolved = number(ends.len());
+    swept.poisoned = number(poisoned.len());
+    change::lose(tx, &losses).await?;
+    change::wait(tx, &resent).await?;
+    change::end(tx, &ends).await?;
+    admit_slowly::poison(tx, &poisoned, now).await?;
+    // The broker has the body and will deliver it again: until then, there is nothing to send.
+    let later = (now + pass.wait.others).as_millis();
+    let sql = "UPDATE jobs SET deadline = $2 WHERE key = ANY ($1::uuid[])";
+    if !bodiless.is_empty() {
+        tx.execute(sql, &[&uuids(bodiless.into_iter()), &later]).await?;
+    }
+    Ok(swept)
+}
+
+impl Pass {
+    fn wait_of(&self, category: Option<Category>) -> std::time::Duration {
+        match category {
+            Some(Category::Authentication) => self.wait.authentication,
+            Some(Category::Marketing | Category::Utility | Category::Service) | None => self.wait.others,
+        }
+    }
+}
+
+async fn policies(tx: &Tx<'_>, keys: &[JobKey], now: Timestamp) -> Result<HashMap<JobKey, Policy>, LedgerError> {
+    let sql = "SELECT key, category, on_unknown, expires_at FROM jobs
+        WHERE key = ANY ($1::uuid[]) AND deadline <= $2 AND state IN ('sending', 'unknown')";
+    let rows = tx.query(sql, &[&uuids(keys.iter().copied()), &now.as_millis()]).await?;
+    let read = |row: &Row| {
+        let key = JobKey::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes());
+        let expires_at = Timestamp::from_millis(row.try_get(3)?);
+        Ok((key, Policy { category: known_word(row, 1)?, on_unknown: known_word(row, 2)?, expires_at }))
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Waiting jobs that ran out of time end, wherever they stand; those in an attempt are left to their deadlines.
+pub(super) async fn out_of_time(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, LedgerError> {
+    let sql = "SELECT w.key FROM (SELECT key, expires_at FROM waiting WHERE expires_at <= $1 ORDER BY expires_at) w
+        WHERE (SELECT j.deadline IS NULL FROM jobs j WHERE j.key = w.key) LIMIT $2";
+    let keys = keys(&tx.query(sql, &[&pass.now.as_millis(), &i64::from(pass.limit)]).await?)?;
+    if keys.is_empty() {
+        return Ok(Swept::default());
+    }
+    let found = find(tx, &keys).await?;
+    let late = found.iter().filter(|job| is_in_line(job.state));
+    let ends: Vec<_> = late.map(|job| (job, End::ours(State::Expired, Reason::TooLate, pass.now))).collect();
+    change::end(tx, &ends).await?;
+    Ok(Swept { expired: u32::try_from(ends.len()).unwrap_or(u32::MAX), ..Swept::default() })
+}
+
+/// Holds that ran out are lifted, and lifted ones without rows are forgotten.
+pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, LedgerError> {
+    let sql = "SELECT id FROM holds WHERE until <= $1 AND NOT probe AND NOT lifted ORDER BY until LIMIT $2";
+    let mut lifted = 0;
+    for row in tx.query(sql, &[&pass.now.as_millis(), &i64::from(pass.limit)]).await? {
+        lifted += u32::from(holds::lift(tx, HoldId(row.try_get(0)?)).await?);
+    }
+    holds::drop_empty(tx, pass.limit).await?;
+    let stray = "DELETE FROM trials t WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = t.hold AND NOT h.lifted)";
+    tx.execute(stray, &[]).await?;
+    Ok(Swept { lifted, ..Swept::default() })
+}
+
+/// What has nothing to do with jobs.
+pub(super) async fn tidy(tx: &Tx<'_>) -> Result<(), LedgerError> {
+    tally::fold(tx, COUNTS).await?;
+    leases::forget(tx).await
+}
+
+/// Forgets jobs that ended long ago, with their trails.
+pub(super) async fn trim(tx: &Tx<'_>, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
+    let sql = "WITH old AS MATERIALIZED (
+            SELECT key FROM jobs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM jobs WHERE key = ANY (ARRAY(SELECT key FROM old)) RETURNING state
+        ), trails AS (
+            DELETE FROM trail WHERE key = ANY (ARRAY(SELECT key FROM old))
+        ), counted AS (
+            INSERT INTO tally SELECT 'state', state, -count(*) FROM gone GROUP BY state
+        )
+        SELECT count(*) FROM gone";
+    let row = tx.query_one(sql, &[&ended_before.as_millis(), &i64::from(limit)]).await?;
+    Ok(u32::try_from(row.try_get::<_, i64>(0)?).unwrap_or(u32::MAX))
+}
+
+fn keys(rows: &[Row]) -> Result<Vec<JobKey>, LedgerError> {
+    rows.iter().map(|row| Ok(JobKey::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes()))).collect()
+}
