@@ -102,11 +102,9 @@ ROWS = [
             "How long the job that waits longest could have gone already, in a worker's hands or in the ledger. Behind a "
             "campaign at its limit this is the campaign's age: look at «Rate against limit» beside it.",
             "s",
-            """max(
-                (time() - (tidegate_queue_oldest_enqueued_timestamp_seconds{} > 0))
-                or (time() - (tidegate_waiting_oldest_due_timestamp_seconds{} > 0))
-                or tidegate_build_info{} * 0
-            )""",
+            """clamp_min(time() - min(
+                {__name__=~"tidegate_queue_oldest_enqueued_timestamp_seconds|tidegate_waiting_oldest_due_timestamp_seconds", %s} > 0
+            ), 0) or vector(0)""" % OURS,
             steps(GREEN, 60, YELLOW, 300, RED),
         )),
         (4, stat(
@@ -152,7 +150,7 @@ ROWS = [
         )),
         (2, stat(
             "Tokens rejected",
-            "Credentials under a hold: Meta rejects the token, or it lacks a permission.",
+            "Credentials under a hold: Meta rejects the token. What uses it waits, and one job a minute tries it.",
             "short",
             'max(tidegate_holds{scope="credential", %s})' % OURS,
             steps(GREEN, 1, RED),
@@ -175,12 +173,12 @@ ROWS = [
     (8, [
         (8, graph(
             "How late, by lane",
-            "For how long the oldest job in a worker's hands could have gone already, by lane; and the oldest row of the "
-            "ledger whose time has come.",
+            "For how long the oldest job of a lane could have gone already, in a worker's hands and in the ledger. Rows that "
+            "may go by one number alone are not looked at in the ledger.",
             "s",
             [
-                target("max by (lane) (time() - (tidegate_queue_oldest_enqueued_timestamp_seconds{} > 0))", "{{lane}}"),
-                target("max(time() - (tidegate_waiting_oldest_due_timestamp_seconds{} > 0))", "in the ledger"),
+                target("max by (lane) (time() - (tidegate_queue_oldest_enqueued_timestamp_seconds{} > 0))", "{{lane}}, in hand"),
+                target("clamp_min(max by (lane) (time() - (tidegate_waiting_oldest_due_timestamp_seconds{} > 0)), 0)", "{{lane}}, in the ledger"),
             ],
             limits=steps("transparent", 300, RED),
         )),

@@ -33,14 +33,15 @@ const USUAL_BYTES: usize = 1_024;
 impl Worker {
     pub(super) fn receive(&mut self, first: Arrival) {
         let mut next = Some(first);
-        for _ in 0..ARRIVALS_A_TURN {
-            let Some(arrival) = next else { return };
-            match arrival {
-                Arrival::Delivery(arrived) => self.deliver(&arrived),
-                Arrival::Lost(lost) => self.forget(|ticket| lost.covers(ticket)),
-                Arrival::State(state) => self.telling.broker(&state),
+        for turn in 1.. {
+            match next {
+                Some(Arrival::Delivery(arrived)) => self.deliver(&arrived),
+                Some(Arrival::Lost(lost)) => self.forget(|ticket| lost.covers(ticket)),
+                Some(Arrival::State(state)) => self.telling.broker(&state),
+                None => return,
             }
-            next = self.queue.try_next();
+            // What is taken out here is nobody else's: nothing more once the turn is over.
+            next = if turn < ARRIVALS_A_TURN { self.queue.try_next() } else { None };
         }
     }
 

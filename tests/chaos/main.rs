@@ -5,6 +5,8 @@
 //!
 //!     cargo test --features services --test chaos -- [--seed N] [--only CELL,…] [--times N]
 
+#![expect(clippy::print_stdout, reason = "a program that prints its findings")]
+
 mod cells;
 mod events;
 mod judge;

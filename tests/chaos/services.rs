@@ -65,10 +65,19 @@ impl Service {
         Ok(())
     }
 
-    /// Runs its script off this thread; what it printed.
+    /// What stands in the broker's queues, for people.
+    pub async fn queues(&self) -> Result<String> {
+        self.ask("ctl", &["list_queues", "name", "messages_ready", "messages_unacknowledged"]).await
+    }
+
     async fn tell(&self, what: &str) -> Result<String> {
+        self.ask(what, &[]).await
+    }
+
+    /// Runs its script off this thread; what it printed.
+    async fn ask(&self, what: &str, more: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.script);
-        command.arg(what).arg(&self.dir).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(what).arg(&self.dir).args(more).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
         let ended = tokio::task::spawn_blocking(move || command.output()).await?;
         let ended = ended.with_context(|| format!("{} cannot be run", self.script.display()))?;
         if !ended.status.success() {

@@ -7,8 +7,26 @@ use tidegate::sim::{Latency, NumberSpec, SimConfig};
 pub enum Ground {
     /// SQLite, no broker, one worker.
     Embedded,
+    /// RabbitMQ and SQLite, one worker.
+    Broker,
     /// RabbitMQ and PostgreSQL.
     Services,
+}
+
+impl Ground {
+    pub fn has_broker(self) -> bool {
+        match self {
+            Self::Embedded => false,
+            Self::Broker | Self::Services => true,
+        }
+    }
+
+    pub fn has_database(self) -> bool {
+        match self {
+            Self::Embedded | Self::Broker => false,
+            Self::Services => true,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -51,6 +69,11 @@ impl Setup {
         Self { ground: Ground::Embedded, workers: 1, jobs: 6_000, settings: Vec::new(), ..Self::services() }
     }
 
+    /// One worker over RabbitMQ and SQLite.
+    pub fn broker() -> Self {
+        Self { ground: Ground::Broker, workers: 1, settings: Vec::new(), ..Self::services() }
+    }
+
     /// With the leases that everybody has.
     pub fn with_usual_leases(mut self) -> Self {
         self.settings.retain(|(key, _)| !key.starts_with("lease."));
@@ -78,6 +101,7 @@ impl Setup {
             ("ops.listen", "127.0.0.1:0"),
             ("api.listen", "127.0.0.1:0"),
             ("retry.base", "100ms"),
+            ("log.filter", "info,lapin=off"),
             ("unknown.wait.authentication", "1s"),
             ("unknown.wait.others", "1s"),
         ]

@@ -18,7 +18,7 @@ use crate::producer::{Jobs, Promises, Publisher, hand_in};
 use crate::recovery::Recovery;
 use crate::seat::{Links, Seat, await_end};
 use crate::services::Services;
-use crate::setup::{Ground, Setup};
+use crate::setup::Setup;
 
 /// What all cells share.
 pub struct Shared {
@@ -50,7 +50,7 @@ pub struct Trial<'a> {
 }
 
 /// Longer than anything here takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// So many looks in a row that show nothing new.
 const QUIET: u32 = 8;
 /// What a killed worker had sent to the database is committed by then.
@@ -64,13 +64,13 @@ impl<'a> Trial<'a> {
         let sim = Sim::spawn_thread(setup.sim(shared.seed))?;
         let mut seats = Vec::new();
         for worker in 0..setup.workers {
-            seats.push(seat(shared, cell, &setup, &sim, &dir, &format!("worker-{worker}")).await?);
+            let place = Place { shared, cell, setup: &setup, sim: &sim, dir: &dir };
+            seats.push(place.seat(&format!("worker-{worker}")).await?);
         }
-        let ledger = match setup.ground {
-            Ground::Embedded => Ledger::Sqlite(dir.join("ledger.db")),
-            Ground::Services => {
-                Ledger::Postgres { url: shared.services.database.url().to_owned(), schema: cell.to_owned() }
-            }
+        let ledger = if setup.ground.has_database() {
+            Ledger::Postgres { url: shared.services.database.url().to_owned(), schema: cell.to_owned() }
+        } else {
+            Ledger::Sqlite(dir.join("ledger.db"))
         };
         let jobs = Jobs { cell, on_unknown: setup.on_unknown };
         let seed = cell.bytes().fold(shared.seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
@@ -98,7 +98,7 @@ impl<'a> Trial<'a> {
         let mut migration = self.seats[0].command(&["migrate", "--yes"])?.spawn()?;
         let status = await_end(&mut migration, PATIENCE).await?;
         anyhow::ensure!(status.success(), "the migration ended with {status}");
-        if self.setup.ground == Ground::Embedded {
+        if !self.setup.ground.has_broker() {
             self.promises = hand_in(&self.seats[0], self.jobs, self.setup.jobs).await?;
         } else {
             let (url, cell) = (self.shared.services.broker.url(), self.jobs.cell);
@@ -159,7 +159,7 @@ impl<'a> Trial<'a> {
     pub async fn kill(&mut self, seat: usize) -> Result<()> {
         self.seats[seat].kill()?;
         (self.runs, self.kills) = (self.runs + 1, self.kills + 1);
-        if self.setup.ground == Ground::Services {
+        if self.setup.ground.has_database() {
             tokio::time::sleep(LAST_WORDS).await;
         }
         self.note_in_flight().await
@@ -205,7 +205,8 @@ impl<'a> Trial<'a> {
             }
             if started.elapsed() > PATIENCE {
                 self.check()?;
-                bail!("{census:?} of {promised} promised jobs after {PATIENCE:?}");
+                let queues = self.shared.services.broker.queues().await?;
+                bail!("{census:?} of {promised} promised jobs after {PATIENCE:?}, and in the queues: {queues}");
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -242,32 +243,46 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// A seat with its own ways to everything that may break.
-async fn seat(shared: &Shared, cell: &str, setup: &Setup, sim: &Sim, dir: &Path, name: &str) -> Result<Seat> {
-    let mut links = Links::default();
-    let mut meta = sim.url();
-    if setup.taps_meta {
-        let link = shared.carrier.link(&sim.address().to_string()).await?;
-        meta = format!("http://{}", link.address());
-        links.meta = Some(link);
+/// Where a cell's workers sit.
+struct Place<'a> {
+    shared: &'a Shared,
+    cell: &'a str,
+    setup: &'a Setup,
+    sim: &'a Sim,
+    dir: &'a Path,
+}
+
+impl Place<'_> {
+    /// A seat with its own ways to everything that may break.
+    async fn seat(&self, name: &str) -> Result<Seat> {
+        let Self { shared, setup, sim, dir, .. } = self;
+        let mut links = Links::default();
+        let mut meta = sim.url();
+        if setup.taps_meta {
+            let link = shared.carrier.link(&sim.address().to_string()).await?;
+            meta = format!("http://{}", link.address());
+            links.meta = Some(link);
+        }
+        let mut settings = setup.flags(&meta);
+        let mut set = |key: &str, value: String| settings.push((key.to_owned(), value));
+        set("data_dir", dir.display().to_string());
+        if setup.ground.has_broker() {
+            let broker = &shared.services.broker;
+            let link = shared.carrier.link(broker.address()).await?;
+            set("queue.url", broker.url().replace(broker.address(), &link.address()));
+            set("queue.prefix", self.cell.to_owned());
+            links.broker = Some(link);
+        }
+        if setup.ground.has_database() {
+            let database = &shared.services.database;
+            let link = shared.carrier.link(database.address()).await?;
+            set("ledger.url", database.url().replace(database.address(), &link.address()));
+            set("ledger.schema", self.cell.to_owned());
+            links.database = Some(link);
+        } else {
+            set("ledger.url", format!("sqlite:{}", dir.join("ledger.db").display()));
+        }
+        let flags = settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
+        Ok(Seat::new(dir, name, flags.collect(), links))
     }
-    let mut settings = setup.flags(&meta);
-    settings.push(("data_dir".to_owned(), dir.display().to_string()));
-    if setup.ground == Ground::Services {
-        let (broker, database) = (&shared.services.broker, &shared.services.database);
-        let to_broker = shared.carrier.link(broker.address()).await?;
-        let to_database = shared.carrier.link(database.address()).await?;
-        settings.extend(
-            [
-                ("queue.url", broker.url().replace(broker.address(), &to_broker.address())),
-                ("queue.prefix", cell.to_owned()),
-                ("ledger.url", database.url().replace(database.address(), &to_database.address())),
-                ("ledger.schema", cell.to_owned()),
-            ]
-            .map(|(key, value)| (key.to_owned(), value)),
-        );
-        (links.broker, links.database) = (Some(to_broker), Some(to_database));
-    }
-    let flags = settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]);
-    Ok(Seat::new(dir, name, flags.collect(), links))
 }

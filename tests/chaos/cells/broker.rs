@@ -16,6 +16,14 @@ pub const CELL: Cell = Cell {
     run: |trial, times| Box::pin(run(trial, 3 * times)),
 };
 
+pub const OVER_SQLITE: Cell = Cell {
+    name: "broker_sqlite",
+    fault: "kill -9 of RabbitMQ, over SQLite",
+    setup: Setup::broker,
+    resumes_within: Duration::from_secs(5),
+    run: |trial, times| Box::pin(run(trial, 2 * times)),
+};
+
 /// RabbitMQ 3.10 never brings a quorum queue back that was declared less than a second before it was killed.
 const QUEUES_SETTLE: Duration = Duration::from_secs(3);
 

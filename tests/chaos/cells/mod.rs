@@ -45,6 +45,7 @@ pub const ALL: &[Cell] = &[
     split::CUT_OFF,
     cut::CELL,
     broker::CELL,
+    broker::OVER_SQLITE,
     database::CELL,
     storm::CELL,
 ];

@@ -47,6 +47,33 @@ async fn the_next_host_is_tried_when_the_first_is_dead() {
     ward.publisher(ward.by(vec![dead, alive])).await;
 }
 
+#[tokio::test]
+async fn a_connection_that_froze_is_given_up_after_two_heartbeats() {
+    let mut ward = Ward::new().await;
+    let stranger = ward.stranger().await;
+    stranger.publish_jobs(&ward.jobs(), "default.bulk", 3).await;
+    let wire = Wire::to(&ward.url).await;
+    let mut broker = ward.by(vec![wire.url(&ward.url)]);
+    broker.heartbeat = Duration::from_secs(1);
+    let mut reception = ward.reception(broker);
+    reception.serve(&lanes(&[(Priority::Bulk, 4)]), false);
+    let first = deliveries(&mut reception, 3).await;
+    wire.freeze();
+    let lost = lost(&mut reception).await;
+    assert!(first.iter().all(|arrived| lost.covers(arrived.ticket)));
+    // The broker waits as long for us as we for it.
+    let second = deliveries(&mut reception, 3).await;
+    assert!(second.iter().all(|arrived| arrived.redelivered));
+    let old_thread = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        // Ours and the stranger's.
+        while threads_of_lapin() > 2 {
+            look.tick().await;
+        }
+    };
+    patient("the thread of the frozen connection ends", old_thread).await;
+}
+
 /// How many threads lapin has in this process; nextest gives each test one of its own.
 fn threads_of_lapin() -> usize {
     let names = std::fs::read_dir("/proc/self/task").expect("Linux");

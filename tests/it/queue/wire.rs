@@ -6,11 +6,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Cut,
+    Frozen,
+}
+
 /// Passes bytes on to the broker, until it is cut.
 pub struct Wire {
     port: u16,
-    /// Counts cuts.
-    cuts: Arc<watch::Sender<u64>>,
+    /// What became last of all that went by it until then; counted, so that each time is news.
+    fate: Arc<watch::Sender<(u64, Fate)>>,
     /// Dropped with it, and so cut.
     _tasks: JoinSet<()>,
 }
@@ -22,8 +28,8 @@ impl Wire {
         let target = format!("{}:{}", target.host_str().expect("a host"), target.port().unwrap_or(5672));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();
-        let cuts = Arc::new(watch::Sender::new(0));
-        let told = cuts.clone();
+        let fate = Arc::new(watch::Sender::new((0, Fate::Cut)));
+        let told = fate.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut passing = JoinSet::new();
@@ -31,7 +37,7 @@ impl Wire {
                 passing.spawn(pass(near, target.clone(), told.subscribe()));
             }
         });
-        Self { port, cuts, _tasks: tasks }
+        Self { port, fate, _tasks: tasks }
     }
 
     /// The broker's URL by way of it.
@@ -44,14 +50,24 @@ impl Wire {
 
     /// Cuts all that goes by it; what comes later is let through.
     pub fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts += 1);
+        self.fate.send_modify(|fate| *fate = (fate.0 + 1, Fate::Cut));
+    }
+
+    /// Lets nothing more through of all that goes by it, and cuts nothing: as a host that froze, or a cable pulled
+    /// somewhere on the way. What comes later is let through.
+    pub fn freeze(&self) {
+        self.fate.send_modify(|fate| *fate = (fate.0 + 1, Fate::Frozen));
     }
 }
 
-async fn pass(mut near: TcpStream, target: String, mut cut: watch::Receiver<u64>) {
+async fn pass(mut near: TcpStream, target: String, mut fate: watch::Receiver<(u64, Fate)>) {
     let Ok(mut far) = TcpStream::connect(target).await else { return };
     tokio::select! {
         _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-        _ = cut.changed() => {}
+        _ = fate.changed() => {}
+    }
+    if fate.borrow().1 == Fate::Frozen {
+        // Both sides stay open until the test is over.
+        std::future::pending().await
     }
 }
