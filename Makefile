@@ -1,7 +1,7 @@
 # What a contributor types. `make check test` is what CI runs (see .ci/run).
 #
-# `make test` needs Rust, a C compiler, RabbitMQ and PostgreSQL, and installs the last two where apt can; `make check`
-# also fetches two small tools, once.
+# `make test` needs Rust, a C compiler, RabbitMQ, PostgreSQL, and Python and Node for the examples; `make check` needs
+# promtool and systemd-analyze. Where apt can, what is missing is installed; small tools are fetched once.
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -19,8 +19,11 @@ SERVICES := --features services
 # Starts both for a command, unless TEST_AMQP_URL and TEST_DATABASE_URL say where they run.
 WITH_SERVICES := tests/services/with-services
 
+# What the examples for producers need, pinned, for the tests that run them.
+EXAMPLES := target/examples
+
 .DEFAULT_GOAL := help
-.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos tools bench demo
+.PHONY: help build test test-rust check fmt fmt-check clippy doc deny typos deployable tools bench demo chaos
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -31,7 +34,7 @@ build: ## Build the release binary
 test: test-rust ## Run every test, with a RabbitMQ and a PostgreSQL of its own
 
 # nextest runs each test in its own process and names the slow ones; plain `cargo test` runs the same tests.
-test-rust:
+test-rust: $(EXAMPLES)/python/installed $(EXAMPLES)/node/installed
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  set -ex; $(CARGO) test --locked $(SERVICES) --doc; \
 	  $(WITH_SERVICES) $(CARGO) nextest run --locked $(SERVICES); \
@@ -39,7 +42,25 @@ test-rust:
 	  set -x; $(WITH_SERVICES) $(CARGO) test --locked $(SERVICES); \
 	fi
 
-check: fmt-check clippy doc deny typos ## Check format, lints, docs, dependencies and spelling, as CI does
+$(EXAMPLES)/python/installed: examples/python/requirements.txt
+	@PYTHON=$(PYTHON) tests/services/install python3-venv
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(EXAMPLES)/node/installed: examples/node/package.json examples/node/package-lock.json
+	@tests/services/install nodejs npm
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# For example: make chaos CHAOS='--seed 7 --only kill,broker'
+chaos: ## Break everything around real workers, and see that nothing is lost or doubled
+	tests/services/install rabbitmq-server postgresql
+	$(CARGO) test --locked $(SERVICES) --test chaos -- $(CHAOS)
+
+check: fmt-check clippy doc deny typos deployable ## Check format, lints, docs, dependencies, spelling and deploy/, as CI does
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
@@ -48,7 +69,7 @@ fmt-check:
 	$(CARGO) fmt --all --check
 
 clippy:
-	$(CARGO) clippy --all-targets $(SERVICES) --locked -- -D warnings
+	$(CARGO) clippy --all-targets --test chaos $(SERVICES) --locked -- -D warnings
 
 doc:
 	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps --locked
@@ -60,6 +81,18 @@ deny: $(DENY)
 
 typos: $(TYPOS)
 	$(TYPOS)
+
+# Alert rules and their tests, the board as its script makes it, and how much the unit may do. What tests/it/deploy.rs
+# cannot see.
+deployable:
+	@tests/services/install prometheus systemd
+	@mkdir -p target
+	promtool check rules deploy/prometheus/rules.yaml
+	promtool test rules deploy/prometheus/rules_test.yaml
+	promtool check config --syntax-only deploy/prometheus/prometheus.yaml
+	$(PYTHON) deploy/grafana/board.py --check
+	systemd-analyze security --offline=true --no-pager --threshold=15 deploy/systemd/tidegate.service >target/exposure \
+	  || { cat target/exposure; exit 1; }; tail -n 1 target/exposure
 
 tools: $(DENY) $(TYPOS) ## Install what `make check` needs and PATH lacks
 

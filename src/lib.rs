@@ -13,8 +13,8 @@
 //!    in one of the [states](outcome::State).
 //! 3. A job whose request may have reached Meta without an answer is *unknown*: never resent blindly.
 //! 4. Every buffer is bounded. When none has room, jobs stay where they are.
-//! 5. A number belongs to one worker at a time (a fenced [lease](worker::leases)), so its bucket is exact with no
-//!    traffic between workers. The fence guards admission; a late answer is still welcome: a settlement is taken for
+//! 5. A number belongs to one worker at a time (a fenced [lease](worker::leases), one of an even
+//!    [share](worker::ownership)), so its bucket is exact with no traffic between workers. The fence guards admission; a late answer is still welcome: a settlement is taken for
 //!    the same (job, attempt) while it is `sending` or `unknown`.
 //! 6. A limit whose store is away closes; it never opens.
 //!
@@ -26,7 +26,7 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `hold`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `worker`
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
@@ -34,7 +34,7 @@
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`
-//! - `keeper` uses `ledger`, `metrics`
+//! - `keeper` uses `ledger`, `metrics`, `queue`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`

@@ -64,8 +64,3 @@ fn line(id: &str, n: usize, priority: &str, from: &str) -> String {
     })
     .to_string()
 }
-
-/// What the producer of a run publishes.
-fn job(n: usize) -> String {
-    line(&format!("bench-{n}"), n, "bulk", "default")
-}

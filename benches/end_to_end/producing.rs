@@ -4,8 +4,6 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOp
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 
-use super::job;
-
 /// So many messages wait for their confirms at once.
 const WINDOW: usize = 500;
 
@@ -43,11 +41,6 @@ impl Producer {
         self.channel.close(200, "done".into()).await.expect("closed");
         self.connection.close(200, "done".into()).await.expect("closed");
     }
-}
-
-/// Publishes so many jobs to the bulk lane of pool `default`.
-pub async fn publish(url: &str, prefix: &str, messages: usize) {
-    publish_to(url, prefix, "default.bulk", (0..messages).map(|n| (format!("bench-{n}"), job(n)))).await;
 }
 
 /// Publishes these jobs, each with its id, to a lane.

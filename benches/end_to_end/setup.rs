@@ -95,7 +95,8 @@ impl Place {
 
     /// Publishes so many jobs to the broker.
     pub async fn publish(&self, messages: usize) {
-        producing::publish(&amqp_url().expect("a broker"), &self.name, messages).await;
+        let jobs = (0..messages).map(|n| (format!("bench-{n}"), job(n)));
+        producing::publish_to(&amqp_url().expect("a broker"), &self.name, "default.bulk", jobs).await;
     }
 
     /// Takes its queues away; schemas go with the database that was started for this.

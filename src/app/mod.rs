@@ -1,5 +1,6 @@
 //! Puts the rooms together: opens what a run needs in order, runs until told to stop, and closes in reverse.
 
+mod lanes;
 mod open;
 mod settings;
 
@@ -13,24 +14,24 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Publish};
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Keeper};
+use crate::keeper::{self, Keeper, Relay, Task};
 use crate::ledger::{Census, Ledger, sqlite};
-use crate::metrics::Metrics;
+use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
-use crate::queue::Queue;
+use crate::queue::{self, Queue};
 use crate::telemetry::DroppedLines;
 use crate::worker::picture::Easel;
 use crate::worker::reception::Router;
 use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Worker};
 
-use open::ledger_name;
-pub use open::{Migrated, migrate, open_ledger};
+pub use lanes::{check as check_lanes, ready_in_lanes};
+pub use open::{Migrated, ledger_name, look_at_ledger, make_folder, migrate, open_ledger};
 
 /// Changes of the fleet that wait for the worker's next turn; a full channel makes the fleet's reader wait.
 const CHANGES: usize = 64;
@@ -77,10 +78,6 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
     let (census, census_seen) = watch::channel(Census::default());
     let (picture, picture_seen) = watch::channel(Arc::new(StatusSnapshot::starting(now.wall)));
     let metrics = Arc::new(Metrics::new());
-    if config.queue.broker.is_some() {
-        // Away until it says otherwise.
-        metrics.broker().connected(false);
-    }
     let heartbeat = Arc::new(Heartbeat::new(now.mono));
     let mut house = House { helpers: JoinSet::new(), stop: CancellationToken::new() };
     if !options.quiet {
@@ -90,8 +87,10 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         house.helpers.spawn(server.serve(sources, house.stop.clone()));
     }
     if options.plays(Role::Keeper) {
-        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention };
+        let leases = settings::lease_times(config);
+        let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
+        house.relay(config, &keeper, &ledger, &metrics);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
     let drained = if options.plays(Role::Sender) {
@@ -131,7 +130,7 @@ impl House {
         let (changes, changes_seen) = mpsc::channel(CHANGES);
         let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
         self.helpers.spawn(refresher.run(self.stop.clone()));
-        let queue = Queue::None;
+        let queue = self.receive(config, telling.metrics());
         let directory =
             fleet::Pools::new(config).directory(members.iter().map(|member| (&member.id, member.display.as_str())));
         let router = Router::new(move |from| directory.route(from).map_err(|error| error.to_string()));
@@ -148,14 +147,38 @@ impl House {
                     anyhow::ensure!(!broken, "a part beside the worker broke down");
                     return Ok(drained);
                 }
-                Some(Err(panic)) = self.helpers.join_next() => {
+                Some(ended) = self.helpers.join_next() => {
                     // Without its keeper or its connections a worker only looks alive.
-                    tracing::error!(%panic, "a part beside the worker broke down, stopping: {panic}");
-                    broken = true;
-                    stop.cancel();
+                    if let Err(panic) = ended {
+                        tracing::error!(%panic, "a part beside the worker broke down, stopping: {panic}");
+                        broken = true;
+                        stop.cancel();
+                    }
                 }
             }
         }
+    }
+
+    /// Relays events to the broker, if there is one and anybody may listen.
+    fn relay(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
+        let is_wanted = config.events.publish != Publish::Off;
+        let Some(broker) = lanes::broker(config, "relay").filter(|_| is_wanted) else { return };
+        metrics.broker().connected(Connection::Publishing, false);
+        let (publisher, courier) = queue::publisher(broker, metrics.clone());
+        self.helpers.spawn(courier.run(self.stop.clone()));
+        let relay = Relay::new(ledger.clone(), publisher, keeper.on_duty(Task::Relay));
+        self.helpers.spawn(relay.run(self.stop.clone()));
+    }
+
+    /// Puts up the reception of deliveries, if there is a broker.
+    fn receive(&mut self, config: &Config, metrics: Arc<Metrics>) -> Queue {
+        let Some(broker) = lanes::broker(config, "sender") else { return Queue::None };
+        // Away until it says otherwise.
+        metrics.broker().connected(Connection::Consuming, false);
+        self.helpers.spawn(lanes::prepare(config.clone(), self.stop.clone()));
+        let (reception, supervisor) = queue::reception(broker, metrics);
+        self.helpers.spawn(supervisor.run(self.stop.clone()));
+        Queue::Rabbit(reception)
     }
 
     /// Without a worker there is no loop but this one.

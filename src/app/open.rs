@@ -1,30 +1,71 @@
 //! Opens the ledger and the way to the broker, as the configuration names them.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 
-use crate::config::{Config, LedgerUrl, Migrate};
+use super::lanes;
+use crate::config::{Config, LedgerUrl, Migrate, Publish, SecretSource};
+use crate::ledger::postgres::{self, PostgresLedger};
 use crate::ledger::{Ledger, sqlite};
 
 /// Opens the ledger as the worker's own.
 pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledger> {
-    let migrate = match config.migrate {
-        Migrate::Auto => sqlite::Migrate::Auto,
-        Migrate::Check => sqlite::Migrate::Check,
-    };
+    let (migrate, publish) = (migrate_as(config), publish_as(config));
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
-            let ledger = sqlite::SqliteLedger::open(path, access, migrate);
+            let ledger = sqlite::SqliteLedger::open_publishing(path, access, migrate, publish);
             Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
         }
-        LedgerUrl::Postgres(_) => anyhow::bail!("ledger.url: this build keeps its ledger in SQLite only: sqlite:PATH"),
+        LedgerUrl::Postgres(source) => {
+            let ledger = PostgresLedger::open(url(source), &config.ledger.schema, migrate, publish).await;
+            Ok(Ledger::Postgres(ledger.with_context(|| format!("cannot open the ledger {}", ledger_name(config)))?))
+        }
+    }
+}
+
+/// The URL as it is each time it is asked for: a password may change.
+fn url(source: &SecretSource) -> postgres::Url {
+    let source = source.clone();
+    Arc::new(move || source.current().expose().to_owned())
+}
+
+/// The schema's version, of a ledger that this binary can work with; changes nothing.
+pub async fn look_at_ledger(config: &Config) -> Result<i64> {
+    let mut config = config.clone();
+    config.migrate = Migrate::Check;
+    match open_ledger(&config, sqlite::Access::Beside).await? {
+        Ledger::Sqlite(ledger) => Ok(ledger.schema_version().await?),
+        Ledger::Postgres(ledger) => Ok(ledger.schema_version().await?),
+    }
+}
+
+fn migrate_as(config: &Config) -> sqlite::Migrate {
+    match config.migrate {
+        Migrate::Auto => sqlite::Migrate::Auto,
+        Migrate::Check => sqlite::Migrate::Check,
+    }
+}
+
+/// Where nobody listens, no events are written.
+fn publish_as(config: &Config) -> sqlite::Publish {
+    match config.events.publish {
+        _ if config.queue.broker.is_none() => sqlite::Publish::Off,
+        Publish::All => sqlite::Publish::All,
+        Publish::Ended => sqlite::Publish::Ended,
+        Publish::Off => sqlite::Publish::Off,
     }
 }
 
 /// The ledger's name for people, without credentials.
-pub(super) fn ledger_name(config: &Config) -> String {
+pub fn ledger_name(config: &Config) -> String {
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        LedgerUrl::Postgres(_) => "postgres".to_owned(),
+        LedgerUrl::Postgres(_) => {
+            let shown = config.show().iter().find(|setting| setting.key == "ledger.url");
+            format!("postgres {}, schema {}", shown.map_or("", |setting| &setting.value), config.ledger.schema)
+        }
     }
 }
 
@@ -33,18 +74,34 @@ pub(super) fn ledger_name(config: &Config) -> String {
 pub async fn migrate(config: &Config) -> Result<Migrated> {
     let (from, to) = match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
+            make_folder(path)?;
             sqlite::migrate(path).with_context(|| format!("the ledger {} can't be migrated", path.display()))?
         }
-        LedgerUrl::Postgres(_) => anyhow::bail!("provisional"),
+        LedgerUrl::Postgres(source) => {
+            let migrated = postgres::migrate(url(source), &config.ledger.schema).await;
+            migrated.with_context(|| format!("the ledger {} can't be migrated", ledger_name(config)))?
+        }
     };
-    Ok(Migrated { from, to })
+    Ok(Migrated { from, to, created: lanes::declare(config).await? })
 }
 
 /// What a migration came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Migrated {
     /// The schema's version before,
     pub from: i64,
     /// and after.
     pub to: i64,
+    /// Exchanges and queues that were not there before.
+    pub created: Vec<String>,
+}
+
+/// Makes the folder that the ledger's file stands in.
+pub fn make_folder(path: &Path) -> Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))
+        }
+        None => Ok(()),
+    }
 }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::graph;
-use crate::ledger::UnknownWait;
+use crate::ledger::{LeaseTimes, UnknownWait};
 use crate::worker::Settings;
 use crate::worker::attempt::{AttemptTimes, Policy};
 use crate::worker::intake::Caps;
-use crate::worker::leases::LeaseTimes;
 use crate::worker::retry::Retries;
 
 /// An admitted job that is overtaken for so long is given back.
@@ -34,6 +33,11 @@ pub(super) fn unknown_wait(config: &Config) -> UnknownWait {
     UnknownWait { authentication: config.unknown.wait_authentication, others: config.unknown.wait_others }
 }
 
+/// How leases are kept.
+pub(super) fn lease_times(config: &Config) -> LeaseTimes {
+    LeaseTimes { ttl: config.lease.ttl, renew: config.lease.renew, margin: config.lease.margin }
+}
+
 /// What a worker is set up with.
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
@@ -46,7 +50,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             },
             retries: Retries { base: config.retry.base, cap: config.retry.cap, attempts: config.retry.attempts },
         },
-        leases: LeaseTimes { ttl: config.lease.ttl, renew: config.lease.renew, margin: config.lease.margin },
+        leases: lease_times(config),
         caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
         admit_ahead: config.worker.admit_ahead,
         pacing_margin: config.pacing.margin,

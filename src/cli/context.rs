@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 
 use super::Global;
 use super::output::Output;
@@ -71,24 +71,16 @@ async fn open(config: &Config, absent: Absent) -> anyhow::Result<Ledger> {
 }
 
 fn find_or_make(path: &Path, absent: Absent) -> anyhow::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
     match absent {
-        _ if path.exists() => Ok(()),
-        Absent::Make => make_folder(path),
+        Absent::Make => app::make_folder(path),
         Absent::Refuse => Err(anyhow!(
             "there is no ledger at {} yet: `tidegate run` or `tidegate send` makes it, and data_dir or ledger.url says \
              where it is",
             path.display()
         )),
-    }
-}
-
-/// Makes the folder that the ledger's file stands in.
-pub fn make_folder(path: &Path) -> anyhow::Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("the folder {} can't be made", folder.display()))
-        }
-        None => Ok(()),
     }
 }
 

@@ -37,17 +37,10 @@ pub async fn find(ledger: &Ledger, text: &str) -> anyhow::Result<Option<JobRow>>
     Ok(None)
 }
 
-/// The one job of this name, or the words for a person who looks for it.
-pub async fn find_or_fail(ledger: &Ledger, text: &str) -> anyhow::Result<JobRow> {
-    match find(ledger, text).await? {
-        Some(row) => Ok(row),
-        None => {
-            say(
-                "ids are case-sensitive; `tidegate jobs list` shows the newest jobs, `tidegate dead list` what was refused",
-            );
-            Err(anyhow!("no job {text} has been seen here"))
-        }
-    }
+/// Words for a person who looks for a job that nobody has seen.
+pub fn none(text: &str) -> anyhow::Error {
+    say("ids are case-sensitive; `tidegate jobs list` shows the newest jobs, `tidegate dead list` what was refused");
+    anyhow!("no job {text} has been seen here")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::args::Moment;
 use super::context::{Context, field, known_numbers, operator};
@@ -16,6 +17,7 @@ use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
 use crate::job::{From, NumberId};
 use crate::ledger::{FleetRow, Ledger};
 use crate::outcome::Reason;
+use crate::worker::leases;
 
 /// What can be done about numbers.
 #[derive(Subcommand, Debug)]
@@ -60,6 +62,10 @@ struct Listed {
     waba: Option<String>,
     /// When Meta's fields were read.
     read_at: Option<Timestamp>,
+    /// The worker that owns it.
+    owner: Option<Uuid>,
+    /// Until when, unless it renews its lease.
+    leased_until: Option<Timestamp>,
     holds: Vec<Hold>,
 }
 
@@ -71,6 +77,8 @@ const COLUMNS: &[Column<Listed>] = &[
     words("QUALITY", |row| row.quality.clone().unwrap_or_default()),
     words("STATUS", |row| row.status.clone().unwrap_or_default()),
     words("READ", |row| row.read_at.map(|at| relative(at, clock::now().wall)).unwrap_or_default()),
+    words("OWNER", |row| row.owner.map(short).unwrap_or_default()),
+    words("LEASE ENDS", |row| row.leased_until.map(|at| relative(at, clock::now().wall)).unwrap_or_default()),
     words("HELD", held),
 ];
 
@@ -101,9 +109,13 @@ async fn listed(config: &Config, ledger: &Ledger) -> anyhow::Result<Vec<Listed>>
     let holds = ledger.holds().await?;
     let pools = Pools::new(config);
     let known = known_numbers(config, ledger).await?;
+    let now = clock::now().wall;
+    let leases = ledger.leases(now).await?;
     Ok(known
         .into_iter()
         .map(|(id, display)| {
+            let name = leases::name(id.as_str());
+            let owned = leases.iter().find(|lease| lease.name == name).filter(|lease| lease.owner.is_some());
             let fields = read.iter().find(|row| row.id == id.as_str());
             let of_meta = |name: &str| fields.and_then(|row| field(row, name));
             Listed {
@@ -113,12 +125,20 @@ async fn listed(config: &Config, ledger: &Ledger) -> anyhow::Result<Vec<Listed>>
                 status: of_meta("status"),
                 waba: configured_waba(config, &id).or_else(|| parent(fields)),
                 read_at: fields.map(|row| row.read_at),
+                owner: owned.and_then(|lease| lease.owner).map(|worker| worker.0),
+                leased_until: owned.map(|lease| now + lease.left),
                 holds: holds.iter().filter(|hold| stops(hold, &id)).cloned().collect(),
                 id,
                 display,
             }
         })
         .collect())
+}
+
+/// The end of a worker's id, which is not the time: enough to tell workers apart.
+fn short(worker: Uuid) -> String {
+    let id = worker.simple().to_string();
+    id[id.len() - 8..].to_owned()
 }
 
 fn configured_rate(config: &Config, id: &NumberId) -> Option<String> {

@@ -4,7 +4,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::context::{Context, make_folder};
+use super::context::Context;
 use super::exit::Exit;
 use super::wording::{counted, say};
 use crate::app::{self, Role, RunOptions};
@@ -28,7 +28,7 @@ impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let config = context.config_without_notices()?;
         if let LedgerUrl::Sqlite(path) = &config.ledger.url {
-            make_folder(path)?;
+            app::make_folder(path)?;
         }
         let logs = telemetry::init(&config.log);
         for notice in config.notices() {

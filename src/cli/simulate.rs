@@ -85,7 +85,7 @@ impl Simulate {
         let config = self.config();
         config.check().map_err(|error| BadUsage(error.to_string()))?;
         let number = config.numbers.first().map_or_else(|| "1001".to_owned(), |number| number.id.clone());
-        let token = config.tokens.iter().next().map_or_else(|| "anything".to_owned(), |token| token.0.clone());
+        let token = config.tokens.first().map_or_else(|| "anything".to_owned(), |token| token.0.clone());
         let address = config.listen;
         let mut terminate = signal(SignalKind::terminate())?;
         let sim = match Sim::start(config).await {

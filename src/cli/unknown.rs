@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use super::ask::agreed;
 use super::context::Context;
 use super::exit::Exit;
-use super::job_name::{find_or_fail, full_name};
+use super::job_name::{find, full_name, none};
 use super::output::{Column, Output, counts, words};
 use super::wording::{masked, relative, say};
 use crate::clock;
@@ -106,7 +106,7 @@ impl Verdict {
 impl Resolve {
     async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         let ledger = context.ledger(&context.config()?).await?;
-        let row = find_or_fail(&ledger, &self.job).await?;
+        let row = find(&ledger, &self.job).await?.ok_or_else(|| none(&self.job))?;
         let name = full_name(&row);
         if row.state != State::Unknown {
             return Err(anyhow!("{name} is {}, not unknown: there is nothing to decide", row.state));

@@ -55,6 +55,15 @@ impl Pools {
         Self { pool_of, names }
     }
 
+    /// Every pool's name, `default` among them.
+    pub fn names(&self) -> Vec<PoolName> {
+        let mut names = self.names.clone();
+        if !names.contains(&PoolName::default_pool()) {
+            names.push(PoolName::default_pool());
+        }
+        names
+    }
+
     /// The pool of a number; `default` for those that no pool lists.
     pub fn of(&self, id: &str, display: &str) -> PoolName {
         let listed = self.pool_of.get(id).or_else(|| self.pool_of.get(&digits(display)));

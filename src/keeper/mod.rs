@@ -3,6 +3,11 @@
 //! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
+mod duty;
+mod relay;
+
+pub use relay::Relay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +15,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::ledger::{Census, Ledger, LedgerError, Swept, UnknownWait};
+use crate::ledger::{Census, LeaseTimes, Ledger, LedgerError, Swept, UnknownWait};
 use crate::metrics::{Metrics, SettledBy};
 use crate::outcome::{State, UnknownCause};
+
+use duty::Duties;
+pub use duty::Task;
 
 /// How often time is looked at. Nothing that the keeper ends is promised to the second.
 const EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +36,8 @@ pub struct Config {
     pub unknown: UnknownWait,
     /// How long a job is remembered after its end.
     pub retention: Duration,
+    /// How the leases of tasks are kept.
+    pub leases: LeaseTimes,
 }
 
 /// The keeper's tasks over one ledger.
@@ -37,16 +47,46 @@ pub struct Keeper {
     ledger: Ledger,
     metrics: Arc<Metrics>,
     census: watch::Sender<Census>,
+    duties: Duties,
+}
+
+/// Whether this keeper is on duty, by task.
+struct OnDuty {
+    sweep: watch::Receiver<bool>,
+    trim: watch::Receiver<bool>,
 }
 
 impl Keeper {
     /// Keeps this ledger, and tells the census of it.
     pub fn new(config: Config, ledger: Ledger, metrics: Arc<Metrics>, census: watch::Sender<Census>) -> Self {
-        Self { config, ledger, metrics, census }
+        let duties = Duties::new(ledger.clone(), config.leases);
+        Self { config, ledger, metrics, census, duties }
+    }
+
+    /// Whether this keeper is the one that has this task, for parts that do it elsewhere.
+    pub fn on_duty(&self, task: Task) -> watch::Receiver<bool> {
+        self.duties.on(task)
     }
 
     /// Runs until told to stop. A ledger that is away is tried again at the next pass.
     pub async fn run(self, stop: CancellationToken) {
+        let Self { config, ledger, metrics, census, duties } = self;
+        let on_duty = OnDuty { sweep: duties.on(Task::Sweep), trim: duties.on(Task::Trim) };
+        let passes = Passes { config, ledger, metrics, census };
+        tokio::join!(duties.run(stop.clone()), passes.run(on_duty, stop));
+    }
+}
+
+/// The tasks that the keeper does itself, and the census, which each process wants for its own page.
+struct Passes {
+    config: Config,
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+    census: watch::Sender<Census>,
+}
+
+impl Passes {
+    async fn run(self, mut on_duty: OnDuty, stop: CancellationToken) {
         let mut every = tokio::time::interval(EVERY);
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pass: u64 = 0;
@@ -55,8 +95,13 @@ impl Keeper {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = every.tick() => {}
+                Ok(()) = on_duty.sweep.changed() => {}
             }
-            let Some(result) = stop.run_until_cancelled(self.pass(pass.is_multiple_of(SELDOM))).await else { return };
+            let work = self.pass(&on_duty, pass.is_multiple_of(SELDOM));
+            let Some(result) = stop.run_until_cancelled(work).await else { return };
+            if result.is_err() {
+                self.metrics.ledger_up.set(0.0);
+            }
             match (&result, away) {
                 (Err(error), false) => tracing::warn!(%error, "keeper waits for the ledger: {error}"),
                 (Ok(()), true) => tracing::info!("keeper goes on: the ledger is back"),
@@ -67,9 +112,10 @@ impl Keeper {
         }
     }
 
-    async fn pass(&self, seldom: bool) -> Result<(), LedgerError> {
-        loop {
+    async fn pass(&self, on_duty: &OnDuty, seldom: bool) -> Result<(), LedgerError> {
+        while *on_duty.sweep.borrow() {
             let swept = self.ledger.sweep(clock::now().wall, self.config.unknown, ROWS).await?;
+            self.metrics.ledger_up.set(1.0);
             self.tell(swept);
             if !is_full(swept) {
                 break;
@@ -77,7 +123,7 @@ impl Keeper {
         }
         if seldom {
             let before = clock::now().wall - self.config.retention;
-            while self.ledger.trim(before, ROWS).await? == ROWS {}
+            while *on_duty.trim.borrow() && self.ledger.trim(before, ROWS).await? == ROWS {}
             self.count().await?;
         }
         Ok(())
@@ -85,9 +131,13 @@ impl Keeper {
 
     async fn count(&self) -> Result<(), LedgerError> {
         let census = self.ledger.census().await?;
+        self.metrics.ledger_up.set(1.0);
         self.metrics.waiting.set_all(&census.waiting);
         self.metrics.dead.set(census.dead as f64);
-        self.metrics.waiting_oldest_due.set(census.oldest_due.map_or(0.0, |due| due.as_millis() as f64 / 1_000.0));
+        self.metrics.outbox_pending.set(census.outbox as f64);
+        for lane in &census.lanes {
+            self.metrics.lane(&format!("{}.{}", lane.pool, lane.priority)).due(lane.since);
+        }
         let unknown = census.states.iter().find(|(state, _)| *state == State::Unknown).map_or(0, |(_, count)| *count);
         self.metrics.unknown_pending.set(unknown as f64);
         self.census.send_replace(census);

@@ -178,7 +178,8 @@ impl Ledger {
         }
     }
 
-    /// Forgets jobs that ended before a moment, at most `limit`, and says how many.
+    /// Forgets jobs that ended before a moment, at most `limit`, and says how many; and the leases of workers, tasks and
+    /// trials that ended before it or were given up.
     pub async fn trim(&self, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.trim(ended_before, limit).await,

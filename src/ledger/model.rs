@@ -329,7 +329,7 @@ pub enum Unseen {
 /// A lease as it stands, whoever holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseRow {
-    /// `number:…`, `worker:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Who holds it; none if it was given up or ran out.
     pub owner: Option<WorkerId>,
@@ -339,10 +339,21 @@ pub struct LeaseRow {
     pub left: Duration,
 }
 
+/// How leases are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseTimes {
+    /// How long a lease lasts unless renewed.
+    pub ttl: Duration,
+    /// How often it is renewed.
+    pub renew: Duration,
+    /// Its holder starts nothing in its last so much.
+    pub margin: Duration,
+}
+
 /// A lease that a worker holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// `number:…` or `task:…`.
+    /// `number:…`, `worker:…`, `task:…` or `probe:…`.
     pub name: String,
     /// Its fence.
     pub fence: Fence,
@@ -427,10 +438,23 @@ pub struct Census {
     pub states: Vec<(State, u64)>,
     /// Waiting rows by reason.
     pub waiting: Vec<(Reason, u64)>,
-    /// The earliest due time among rows that nothing holds.
-    pub oldest_due: Option<Timestamp>,
+    /// How long each lane has stood; of lanes for one number alone nothing is said.
+    pub lanes: Vec<LaneAge>,
+    /// About how many events are not published yet.
+    pub outbox: u64,
     /// Dead bodies.
     pub dead: u64,
+}
+
+/// How long the first in a lane has been waiting.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct LaneAge {
+    /// The lane's pool.
+    pub pool: PoolName,
+    /// Its priority.
+    pub priority: Priority,
+    /// Since when, or from when, the first row that nothing holds may go; none: there is no such row.
+    pub since: Option<Timestamp>,
 }
 
 /// Which jobs to list.

@@ -1,10 +1,10 @@
-//! The series of the broker and of its lanes; there are none where there is no broker.
+//! The series of the broker, which are there where a broker is, and of the lanes.
 
 use prometheus::Registry;
 
 use super::bound::bound;
-use super::kinds::{Counters, Gauge, Histogram, Kind, seconds};
-use super::labels::{BrokerTrouble, PublishResult, Redelivered};
+use super::kinds::{Counters, Gauge, Histogram, Kind, SeldomGauges, seconds};
+use super::labels::{BrokerTrouble, Connection, PublishResult, Redelivered};
 use crate::clock::Timestamp;
 
 /// A quorum queue confirms in 2 ms at the median, 17 ms at p99; one that changes its leader takes up to 27 s.
@@ -16,8 +16,8 @@ bound! {
     /// The series of the broker, bound.
     BrokerMetrics of [""; 0];
 
-    /// Is 1 while the broker is connected, 0 while it is tried again and again.
-    connected: Gauge = "tidegate_broker_connected";
+    /// Is 1 while a connection to the broker stands, 0 while it is tried again and again; none where none is wanted.
+    connected: SeldomGauges<Connection> = "tidegate_broker_connected";
     /// Is 1 while the broker takes no messages, short of memory or disk; it goes on delivering.
     blocked: Gauge = "tidegate_broker_blocked";
     /// Times that the broker had to be connected to again, by why.
@@ -40,12 +40,14 @@ bound! {
 
     /// When the oldest job of this lane in this worker's hands was published, or may go; 0 where there is none.
     oldest_enqueued: Gauge = "tidegate_queue_oldest_enqueued_timestamp_seconds";
+    /// Since when the first free row of this lane in the whole ledger may go; 0 where there is none.
+    oldest_due: Gauge = "tidegate_waiting_oldest_due_timestamp_seconds";
 }
 
 impl BrokerMetrics {
-    /// The broker is connected, or is not.
-    pub fn connected(&self, connected: bool) {
-        self.connected.set(f64::from(u8::from(connected)));
+    /// This connection stands, or does not.
+    pub fn connected(&self, connection: Connection, stands: bool) {
+        self.connected.set(connection, stands);
     }
 
     /// The broker takes nothing, or does again.
@@ -58,5 +60,10 @@ impl LaneMetrics {
     /// The oldest job in hand is of then; none: there is no job.
     pub fn oldest(&self, at: Option<Timestamp>) {
         self.oldest_enqueued.set(at.map_or(0.0, seconds));
+    }
+
+    /// The first row in the ledger may go since then; none: there is no row.
+    pub fn due(&self, at: Option<Timestamp>) {
+        self.oldest_due.set(at.map_or(0.0, seconds));
     }
 }

@@ -51,7 +51,7 @@ pub struct SeldomCounters<K> {
     label: PhantomData<K>,
 }
 
-/// A gauge for each value of a large set most of which never occurs: a series appears when it first is not zero.
+/// A gauge for each value of a set most of which may never occur: a series appears when it is first told of.
 #[derive(Debug)]
 pub struct SeldomGauges<K> {
     vec: GaugeVec,
@@ -256,6 +256,10 @@ impl<K: Label> SeldomCounters<K> {
 }
 
 impl<K: Label> SeldomGauges<K> {
+    /// This one holds, or does not.
+    pub fn set(&self, value: K, holds: bool) {
+        self.child(value).set(f64::from(u8::from(holds)));
+    }
     /// So many of these there are now, and none of any other.
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and exact to 2^53")]
     pub fn set_all(&self, counts: &[(K, u64)]) {

@@ -36,6 +36,7 @@ macro_rules! labels {
 labels! {
     Answer: "outcome",
     BrokerTrouble: "reason",
+    Connection: "connection",
     LeaseChange: "reason",
     NotSentCause: "cause",
     Priority: "priority",
@@ -125,6 +126,16 @@ words! {
         Refused = "refused",
         /// What must be there is not, or is of another make; or a file of ours is no good.
         Unfit = "unfit",
+    }
+}
+
+words! {
+    /// What a connection to the broker is for.
+    Connection {
+        /// Taking jobs.
+        Consuming = "consuming",
+        /// Handing events over.
+        Publishing = "publishing",
     }
 }
 

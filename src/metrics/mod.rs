@@ -16,7 +16,8 @@ pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage,
+    Answer, BrokerTrouble, Connection, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy,
+    Stage,
 };
 pub use number::NumberMetrics;
 
@@ -97,8 +98,6 @@ catalogue! {
         not_delivered: SeldomCounters<Reason> = "tidegate_jobs_ended_unsent_total";
         /// Waiting jobs in the whole ledger, by why they wait.
         waiting: SeldomGauges<Reason> = "tidegate_waiting";
-        /// When the job that waits longest past its time was due; 0 where none waits for a time.
-        waiting_oldest_due: Gauge = "tidegate_waiting_oldest_due_timestamp_seconds";
         /// Jobs that were set aside as dead.
         buried: Counter = "tidegate_dead_total";
         /// Dead jobs that lie in the ledger for a person to look at.
@@ -144,7 +143,7 @@ catalogue! {
         /// Jobs found in a place where none may be: must stay 0.
         identity_violations: Counter = "tidegate_identity_violations_total";
 
-        /// Events that lie in the whole ledger and are not published yet.
+        /// Events that lie in the whole ledger and are not published yet, about so many.
         outbox_pending: Gauge = "tidegate_outbox_pending";
 
         /// When each stage of the way of a job last did something.
@@ -256,7 +255,7 @@ mod tests {
     #[test]
     fn nothing_that_a_producer_or_meta_can_say_grows_the_series_past_the_budget() {
         let (metrics, numbers) = with_three_numbers();
-        metrics.broker().connected(true);
+        metrics.broker().connected(Connection::Consuming, true);
         Priority::ALL.iter().for_each(|priority| metrics.lane(&format!("default.{priority}")).oldest(None));
         for reason in Reason::ALL {
             metrics.retries.inc(*reason);
@@ -282,12 +281,14 @@ mod tests {
     fn a_worker_without_a_broker_shows_no_broker() {
         let metrics = Metrics::new();
         assert!(!metrics.render().contains("tidegate_broker_connected"));
+        metrics.broker().connected(Connection::Consuming, false);
         metrics.broker().deliveries.inc(true.into());
         metrics.broker().published.inc(PublishResult::Nack);
         metrics.lane("default.urgent").oldest(Some(Timestamp::from_millis(2_500)));
+        metrics.lane("default.urgent").due(None);
         let text = metrics.render();
         for line in [
-            "tidegate_broker_connected 0",
+            "tidegate_broker_connected{connection=\"consuming\"} 0",
             "tidegate_broker_blocked 0",
             "tidegate_broker_reconnects_total{reason=\"lost\"} 0",
             "tidegate_queue_deliveries_total{redelivered=\"false\"} 0",
@@ -295,6 +296,7 @@ mod tests {
             "tidegate_publish_total{result=\"nack\"} 1",
             "tidegate_publish_confirm_duration_seconds_count 0",
             "tidegate_queue_oldest_enqueued_timestamp_seconds{lane=\"default.urgent\"} 2.5",
+            "tidegate_waiting_oldest_due_timestamp_seconds{lane=\"default.urgent\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

@@ -10,8 +10,6 @@ use lapin::ErrorKind;
 use super::Names;
 use crate::metrics::BrokerTrouble;
 
-/// Bad password, or no permission.
-const ACCESS_REFUSED: u16 = 403;
 /// Closed by an operator, or since the broker stops.
 const CONNECTION_FORCED: u16 = 320;
 /// No such virtual host.
@@ -57,8 +55,8 @@ pub enum QueueError {
     /// It could not do what was asked, and closed the whole connection over it.
     #[error("the broker failed: {0}")]
     Internal(String),
-    /// It does not let this user in, or not do this: someone must change something.
-    #[error("the broker refused: {0}")]
+    /// It does not let this user in, or not do this: somebody must change something.
+    #[error("the broker refuses: {0}")]
     Refused(String),
     /// A file or a URL of ours is no good.
     #[error("{what}: {problem}")]
@@ -111,9 +109,9 @@ impl QueueError {
     pub(super) fn of(error: &lapin::Error, doing: &str) -> Self {
         let told = format!("{doing}: {}", words(error));
         match error.kind() {
-            ErrorKind::ProtocolError(amqp) if matches!(amqp.get_id(), ACCESS_REFUSED | NOT_ALLOWED) => {
-                Self::Refused(told)
-            }
+            ErrorKind::ProtocolError(amqp) if amqp.get_id() == NOT_ALLOWED => Self::Refused(told),
+            // No permission, not there, of another make, in use by somebody alone.
+            ErrorKind::ProtocolError(_) if error.is_amqp_soft_error() => Self::Refused(told),
             ErrorKind::ProtocolError(amqp) if amqp.get_id() == CONNECTION_FORCED => Self::Unreachable(told),
             ErrorKind::ProtocolError(_) if error.is_amqp_hard_error() => Self::Internal(told),
             _ => Self::Unreachable(told),

@@ -24,7 +24,7 @@ use super::sending::{Letter, letters, send};
 use super::supervisor::{GOOD, LOOK, PACE};
 use super::{Broker, BrokerState, QueueError};
 use crate::clock;
-use crate::metrics::{BrokerTrouble, Metrics, PublishResult};
+use crate::metrics::{BrokerTrouble, Connection, Metrics, PublishResult};
 
 /// Parcels are taken while fewer messages than this wait for their confirm.
 const WINDOW: usize = 400;
@@ -84,7 +84,7 @@ impl Courier {
                     let since = Instant::now();
                     self.say(BrokerState::Connected);
                     let ended = self.carry(&link, &channel, events, &stop).await;
-                    close_channel(&channel, broker.step_timeout).await;
+                    close_channel(&channel).await;
                     drop(channel);
                     link.close().await;
                     if since.elapsed() >= GOOD {
@@ -161,7 +161,7 @@ impl Courier {
                     }
                     load.answered(parcel, place, answer);
                 }
-                parcel = self.parcels.recv(), if !ending && load.sending.len() < WINDOW => match parcel {
+                parcel = self.parcels.recv(), if !ending && (link.is_blocked() || load.sending.len() < WINDOW) => match parcel {
                     Some(parcel) if link.is_blocked() => refuse(parcel, Published::Blocked),
                     Some(parcel) => load.take(parcel).await,
                     None => ending = true,
@@ -191,7 +191,9 @@ impl Courier {
     }
 
     fn say(&self, state: BrokerState) {
-        self.metrics.broker().blocked(matches!(state, BrokerState::Blocked { .. }));
+        let told = self.metrics.broker();
+        told.connected(Connection::Publishing, !matches!(state, BrokerState::Away { .. }));
+        told.blocked(matches!(state, BrokerState::Blocked { .. }));
         let changed = self.state.send_if_modified(|now| {
             *now != state && {
                 now.clone_from(&state);

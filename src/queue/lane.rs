@@ -12,7 +12,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, Bas
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::attempts::{Attempts, Pace};
@@ -27,8 +27,11 @@ const FLUSH_AT: usize = 50;
 const LINGER: Duration = Duration::from_millis(2);
 /// So many deliveries are passed on before acks get their turn.
 const TURN: usize = 256;
+/// So long the lanes wait for one that begins to consume.
+const TURNSTILE: Duration = Duration::from_secs(1);
 /// How fast a lane that failed is tried again. A failure may cost every lane its connection.
-const PACE: Pace = Pace { base: Duration::from_secs(1), cap: Duration::from_secs(60), apart: Duration::ZERO };
+const PACE: Pace =
+    Pace { base: Duration::from_secs(1), cap: Duration::from_secs(60), apart: Duration::from_millis(500) };
 
 /// What a lane remembers over connections: how often it failed, and when it may be tried again.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +47,7 @@ pub(super) struct Session {
     pub(super) desk: Arc<Desk>,
     pub(super) names: Names,
     pub(super) step: Duration,
-    /// One at a time consumes: the error that costs the connection is then known to be that lane's.
+    /// One at a time begins to consume: an error that costs the connection is then known to be that lane's.
     pub(super) turnstile: Arc<Semaphore>,
     /// The connection is gone.
     pub(super) gone: CancellationToken,
@@ -140,10 +143,11 @@ impl Lane {
     /// Waits until somebody wants the lane served, and it may be tried again.
     async fn until_wanted(&mut self) -> Result<(), Over> {
         let Self { session: Session { gone, closing, .. }, wanted, record, .. } = self;
+        let not_before = record.not_before;
         let ready = async {
             // The supervisor keeps the other end for as long as there is a session.
             let _ = wanted.wait_for(Option::is_some).await;
-            if let Some(moment) = record.not_before {
+            if let Some(moment) = not_before {
                 sleep_until(moment).await;
             }
         };
@@ -151,7 +155,10 @@ impl Lane {
             biased;
             () = gone.cancelled() => Err(Over::Gone),
             () = closing.cancelled() => Err(Over::Closed),
-            () = ready => Ok(()),
+            () = ready => {
+                record.attempts.begin(Instant::now());
+                Ok(())
+            }
         }
     }
 
@@ -170,9 +177,9 @@ impl Lane {
         };
         self.session.desk.close(number);
         if !matches!(over, Over::Gone | Over::Culprit(_)) {
-            close_channel(&hand.channel, self.session.step).await;
+            close_channel(&hand.channel).await;
         }
-        if matches!(over, Over::Failed(_)) {
+        if matches!(over, Over::Failed(_)) && hand.tally.has_begun() {
             let lost = Arrival::Lost(Lost { channels: (number, number) });
             // Nobody is left to tell where this fails.
             let _ = self.session.desk.arriving.send(lost).await;
@@ -276,19 +283,40 @@ impl Lane {
             hand.give_back_held();
             return Ok(());
         };
-        let qos = hand.channel.basic_qos(prefetch, BasicQosOptions { global: false });
+        // Zero would mean without bounds.
+        let qos = hand.channel.basic_qos(prefetch.max(1), BasicQosOptions { global: false });
         within(step, "setting the prefetch", qos).await.map_err(|error| self.over(error))?;
-        let _turn = self.session.turnstile.acquire().await.map_err(|_| Over::Gone)?;
-        let (queue, options) = (self.queue(), BasicConsumeOptions::default());
-        let consume = hand.channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-        match within(step, "consuming", consume).await {
-            Ok(consumer) => hand.consumer = Some(consumer),
-            // A closed connection here is an answer to this very request, unless an operator closed it just now.
-            Err(error @ QueueError::Internal(_)) if !self.session.link.is_open() => return Err(Over::Culprit(error)),
-            Err(error) => return Err(self.over(error)),
-        }
+        // Where the connection is gone, the answer says so by itself, and whose doing it was.
+        let began = tokio::select! {
+            biased;
+            consumer = self.begin(&hand.channel) => consumer,
+            () = self.session.closing.cancelled() => Err(Over::Closed),
+        };
+        hand.consumer = Some(began?);
         self.record.succeeded();
         Ok(())
+    }
+
+    /// Begins to consume, one lane after the other. One that gets no answer (its queue has no leader, and may never
+    /// have one) lets the others pass.
+    async fn begin(&self, channel: &Channel) -> Result<Consumer, Over> {
+        let turn = self.session.turnstile.acquire().await.map_err(|_| Over::Gone)?;
+        let (queue, options) = (self.queue(), BasicConsumeOptions::default());
+        let consume = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let consume = within(self.session.step, "consuming", consume);
+        tokio::pin!(consume);
+        let answer = match timeout(TURNSTILE, &mut consume).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                drop(turn);
+                consume.await
+            }
+        };
+        answer.map_err(|error| match error {
+            // A closed connection here is an answer to this very request, as far as anybody can tell.
+            QueueError::Internal(_) if !self.session.link.is_open() => Over::Culprit(error),
+            error => self.over(error),
+        })
     }
 
     /// Tells the broker what is marked, now or a little later.

@@ -17,6 +17,9 @@ use tokio::time::timeout;
 
 use super::{Broker, QueueError};
 
+/// So long a goodbye may take: whoever gets no answer goes without.
+const GOODBYE: Duration = Duration::from_secs(2);
+
 /// What lapin tells of a connection as a whole.
 pub(super) type Events = Pin<Box<dyn Stream<Item = Event> + Send>>;
 
@@ -98,7 +101,7 @@ impl Link {
     /// Says goodbye, and cuts the connection if that is not answered.
     pub(super) async fn close(self) {
         if self.is_open() {
-            let _ = timeout(self.step, self.connection.close(200, "OK".into())).await;
+            let _ = timeout(GOODBYE, self.connection.close(200, "OK".into())).await;
         }
     }
 }
@@ -110,9 +113,9 @@ impl Drop for Link {
 }
 
 /// Closes a channel, if it is open.
-pub(super) async fn close_channel(channel: &Channel, most: Duration) {
+pub(super) async fn close_channel(channel: &Channel) {
     if channel.status().connected() {
-        let _ = timeout(most, channel.close(200, "OK".into())).await;
+        let _ = timeout(GOODBYE, channel.close(200, "OK".into())).await;
     }
 }
 

@@ -71,6 +71,11 @@ impl Tally {
         is_out
     }
 
+    /// Whether anything was ever delivered.
+    pub(super) fn has_begun(&self) -> bool {
+        self.first > 1 || !self.standing.is_empty()
+    }
+
     /// How many are marked and not told.
     pub(super) fn marked(&self) -> usize {
         self.marked

@@ -205,7 +205,7 @@ async fn on_channel<T>(
         answer
     })
     .await;
-    close_channel(&channel, step).await;
+    close_channel(&channel).await;
     match (answer, code) {
         (Ok(answer), _) => Ok(Some(answer)),
         (Err(_), Some((NOT_FOUND, _))) => Ok(None),

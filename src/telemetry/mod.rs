@@ -71,6 +71,8 @@ pub fn init(config: &LogConfig) -> Guard {
 fn start(form: Form, filter: &str, output: impl Write + Send + 'static) -> (Dispatch, Guard) {
     let lines = Lines::new(MOST_WAITING);
     let writer = Writer::start(lines.clone(), output);
+    // lapin tells every refusal as an error, also those that are answers to our questions; what matters we tell.
+    let filter = format!("lapin=off,{filter}");
     let filter = EnvFilter::builder().parse(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

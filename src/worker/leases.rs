@@ -4,25 +4,13 @@
 //! clock or ledger is slow stops before anyone else begins.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use crate::clock::Mono;
-use crate::ledger::Lease;
+use crate::ledger::{Lease, LeaseTimes};
 
 use super::index::NumberIdx;
 use super::launch::Core;
 use super::number::Tenure;
-
-/// How leases are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct LeaseTimes {
-    /// How long a lease lasts unless renewed.
-    pub ttl: Duration,
-    /// How often it is renewed.
-    pub renew: Duration,
-    /// No send starts in its last so much.
-    pub margin: Duration,
-}
 
 /// What the name of a number's lease begins with.
 const NUMBER: &str = "number:";

@@ -112,9 +112,12 @@ impl Worker {
     }
 
     fn numbers_part(&self, now: Now) -> PartStatus {
-        let mut numbers = self.core.scheduler.numbers();
-        if !numbers.any(|number| number.holds_lease(now.mono)) {
-            return PartStatus::broken("numbers", "no number is leased by this worker");
+        // One that stands by while others own every number is well: it takes over when they go.
+        if !self.holds_leases(now.mono) {
+            return PartStatus::broken(
+                "numbers",
+                "this worker holds no leases: it has not yet, or could not, renew them",
+            );
         }
         // A pause by a hold is no fault of this process; a number that was never read is.
         let is_fit = |number: &Number| number.standing.may_send;

@@ -33,14 +33,15 @@ const USUAL_BYTES: usize = 1_024;
 impl Worker {
     pub(super) fn receive(&mut self, first: Arrival) {
         let mut next = Some(first);
-        for _ in 0..ARRIVALS_A_TURN {
-            let Some(arrival) = next else { return };
-            match arrival {
-                Arrival::Delivery(arrived) => self.deliver(&arrived),
-                Arrival::Lost(lost) => self.forget(|ticket| lost.covers(ticket)),
-                Arrival::State(state) => self.telling.broker(&state),
+        for turn in 1.. {
+            match next {
+                Some(Arrival::Delivery(arrived)) => self.deliver(&arrived),
+                Some(Arrival::Lost(lost)) => self.forget(|ticket| lost.covers(ticket)),
+                Some(Arrival::State(state)) => self.telling.broker(&state),
+                None => return,
             }
-            next = self.queue.try_next();
+            // What is taken out here is nobody else's: nothing more once the turn is over.
+            next = if turn < ARRIVALS_A_TURN { self.queue.try_next() } else { None };
         }
     }
 
@@ -128,24 +129,29 @@ impl Worker {
         }
     }
 
-    fn lanes_to_serve(&self, now: Mono) -> BTreeMap<LaneName, u16> {
+    fn lanes_to_serve(&mut self, now: Mono) -> BTreeMap<LaneName, u16> {
         let scheduler = &self.core.scheduler;
         let pools: Vec<_> = scheduler.pools().filter(|(pool, _)| scheduler.rate_of_pool(*pool, now) > 0.0).collect();
         let each = scheduler.in_hand_bytes.checked_div(scheduler.in_hand).unwrap_or(USUAL_BYTES).max(USUAL_BYTES);
         let caps = self.settings.caps;
         let share = caps.count.min(caps.bytes / each) / (pools.len() * Priority::ALL.len()).max(1);
-        let share = u16::try_from(share).unwrap_or(u16::MAX).max(1);
+        self.lane_share = settled_share(self.lane_share, u16::try_from(share).unwrap_or(u16::MAX).max(1));
         let mut lanes = BTreeMap::new();
         for (pool, name) in pools {
             let rate = scheduler.limit_of_pool(pool, now);
             for priority in Priority::ALL {
                 let most = if *priority == Priority::Urgent { MOST_URGENT } else { u16::MAX };
-                let prefetch = steady((rate * IN_HAND) as u16).min(most).min(share);
+                let prefetch = steady((rate * IN_HAND) as u16).min(most).min(self.lane_share);
                 lanes.insert(LaneName { pool: name.clone(), priority: *priority }, prefetch);
             }
         }
         lanes
     }
+}
+
+/// The share of a lane by now: it follows what jobs weigh only where that has changed much.
+const fn settled_share(before: u16, now: u16) -> u16 {
+    if now < before / 2 || now / 2 > before { now } else { before }
 }
 
 /// A prefetch that does not change with every small change of a rate: changing it means consuming anew.
@@ -180,4 +186,18 @@ fn reused_id(routed: &Routed, at: Timestamp) -> Dead {
     let body = serde_json::to_vec(&*routed.job).expect("a job has no map whose keys are not text");
     let reason = "id_reused: another job has this id".to_owned();
     Dead { body, reason, field: "id".to_owned(), origin: "ledger".to_owned(), at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefetch_changes_only_with_great_changes() {
+        assert_eq!((steady(1), steady(80), steady(100), steady(1_000)), (8, 128, 128, 1_024));
+        assert_eq!(settled_share(1, 1_250), 1_250);
+        assert_eq!(settled_share(1_250, 900), 1_250);
+        assert_eq!(settled_share(1_250, 2_400), 1_250);
+        assert_eq!((settled_share(1_250, 600), settled_share(1_250, 2_600)), (600, 2_600));
+    }
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use crate::clock::{self, Mono, Now};
 use crate::hold::HoldId;
 use crate::job::NumberId;
-use crate::ledger::{Lease, LeaseRow, LedgerError, WorkerId};
+use crate::ledger::{Lease, LeaseRow, LeaseTimes, LedgerError, WorkerId};
 use crate::outcome::NotSentCause;
 
 use super::event::Event;
@@ -60,6 +60,12 @@ impl Worker {
     /// Answers in hand go first: a lease says that its owner has nothing open.
     pub(super) fn may_renew(&self) -> bool {
         !self.stopping && self.ledger_away_until.is_none() && !self.recovery.is_settling()
+    }
+
+    /// Whether the ledger knows that this worker lives.
+    pub(super) fn holds_leases(&self, now: Mono) -> bool {
+        let LeaseTimes { ttl, margin, renew: _ } = self.settings.leases;
+        self.rounds.renewed_at.is_some_and(|at| now < at + ttl - margin)
     }
 
     /// Looks at the leases, to take and to hand over.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{self, Mono, Now};
 use crate::graph::{ApiBase, Client, Credential, Endpoint};
 use crate::job::{NumberId, PoolName};
-use crate::ledger::{Account, Ledger, Signal, WorkerId};
+use crate::ledger::{Account, LeaseTimes, Ledger, Signal, WorkerId};
 use crate::metrics::{NumberMetrics, Rating};
 use crate::queue::{Queue, Ticket};
 
@@ -28,7 +28,6 @@ use super::event::{Event, PutBack, Settling};
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
 use super::launch::Core;
-use super::leases::LeaseTimes;
 use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
 use super::picture::Easel;
@@ -145,6 +144,8 @@ pub struct Worker {
     pub(super) acks: Vec<Ticket>,
     pub(super) refused: Vec<Ticket>,
     pub(super) serve_at: Mono,
+    /// At most so many jobs of one lane are asked of the broker.
+    pub(super) lane_share: u16,
     pub(super) ledger_away_until: Option<Mono>,
     /// What is open with the ledger since it was away.
     pub(super) recovery: Recovery,
@@ -188,6 +189,7 @@ impl Worker {
             acks: Vec::new(),
             refused: Vec::new(),
             serve_at: Mono::from_nanos(0),
+            lane_share: 1,
             ledger_away_until: None,
             recovery: Recovery::default(),
             rounds: Rounds::new(id, settings.leases.ttl),
@@ -227,6 +229,7 @@ impl Worker {
     pub async fn run(mut self, stop: CancellationToken, mut changes: mpsc::Receiver<FleetChange>) -> Drained {
         let mut signals = self.ledger.signals();
         self.heard = *signals.borrow_and_update();
+        tracing::info!(worker.id = %self.id.0, "worker {} begins", self.id.0);
         self.read_holds();
         self.begin_round(clock::now());
         while !stop.is_cancelled() {

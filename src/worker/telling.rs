@@ -7,7 +7,7 @@ use crate::clock::{Now, Timestamp};
 use crate::hold::Scope;
 use crate::job::{Job, Priority};
 use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
-use crate::metrics::{Answer, Metrics, NumberMetrics, RowClass, Stage};
+use crate::metrics::{Answer, Connection, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
 use crate::queue::{Arrived, BrokerState};
@@ -28,6 +28,11 @@ impl Telling {
     /// Tells these.
     pub fn new(metrics: Arc<Metrics>, heartbeat: Arc<Heartbeat>, logs: Option<DroppedLines>) -> Self {
         Self { metrics, heartbeat, logs }
+    }
+
+    /// Where it is counted.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
     }
 
     pub(super) fn turned(&self, now: Now) {
@@ -85,7 +90,7 @@ impl Telling {
 
     pub(super) fn broker(&self, state: &BrokerState) {
         // Reconnects are counted where they are made; blocked is the connection for publishing.
-        self.metrics.broker().connected(!matches!(state, BrokerState::Away { .. }));
+        self.metrics.broker().connected(Connection::Consuming, !matches!(state, BrokerState::Away { .. }));
     }
 
     pub(super) fn ledger_answered(&self) {

@@ -254,7 +254,7 @@ fn numbers_are_listed_as_a_table_and_as_json() {
     );
     let listed = desk.run("--config n.toml numbers list").ends_with(0);
     let lines: Vec<_> = listed.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(lines[0], "NUMBER DISPLAY POOL RATE QUALITY STATUS READ HELD");
+    assert_eq!(lines[0], "NUMBER DISPLAY POOL RATE QUALITY STATUS READ OWNER LEASE ENDS HELD");
     assert_eq!(lines[2..], ["1001 +1 555 010 0001 default 80/s", "1002 shop"]);
     desk.run("--config n.toml numbers pause +15550100001").ends_with(0).says("hold 1 on number 1001: jobs wait");
     let listed = desk.run("--config n.toml numbers list --output json").ends_with(0).json();
@@ -262,7 +262,7 @@ fn numbers_are_listed_as_a_table_and_as_json() {
     assert_eq!(
         listed[1],
         json!({"id": "1002", "display": "", "pool": "shop", "rate": null, "quality": null, "status": null, "waba": null,
-               "read_at": null, "holds": []})
+               "read_at": null, "owner": null, "leased_until": null, "holds": []})
     );
     desk.run("--config n.toml numbers resume 1001").ends_with(0).says("number 1001 is resumed");
     desk.run("--config n.toml numbers resume 1001").ends_with(0).says("was not paused");

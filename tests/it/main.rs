@@ -1,23 +1,36 @@
 //! Tests of the whole: what no single room can prove about itself.
 
 mod beside;
+#[cfg(feature = "services")]
+mod brokered;
 mod campaign;
+mod chaos;
 mod cli;
 mod crash;
 mod credential;
 mod dead;
+mod deploy;
 mod drain;
+#[cfg(feature = "services")]
+mod examples;
 mod holding;
 mod in_doubt;
 mod main_job;
 mod map;
 mod numbers;
 mod operators;
+mod owning;
 mod process;
+#[cfg(feature = "services")]
+mod producer;
+#[cfg(feature = "services")]
+mod queue;
 mod rate;
 mod refusals;
 #[cfg(feature = "services")]
 mod services;
+#[cfg(feature = "services")]
+mod shared;
 mod startup;
 mod suite;
 mod timing;

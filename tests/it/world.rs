@@ -197,7 +197,8 @@ pub async fn until<Seen>(ledger: &Ledger, what: &str, look: impl AsyncFn() -> Op
     patient(what, looking(ledger, look)).await
 }
 
-async fn looking<Seen>(ledger: &Ledger, look: impl AsyncFn() -> Option<Seen>) -> Seen {
+/// The same, without an end.
+pub async fn looking<Seen>(ledger: &Ledger, look: impl AsyncFn() -> Option<Seen>) -> Seen {
     let mut signals = ledger.signals();
     loop {
         if let Some(seen) = look().await {

@@ -8,10 +8,12 @@ use serde::Serialize;
 use super::context::Context;
 use super::exit::Exit;
 use super::holds::mask;
-use super::job_name::{find_or_fail, full_name};
+use super::job_name::{find, full_name, none};
 use super::output::{Column, Output, counts, facts, table, words};
-use super::wording::{masked, moment, relative, say};
+use super::wording::{Count, masked, moment, relative, say};
+use crate::app;
 use crate::clock::{self, Timestamp};
+use crate::config::Config;
 use crate::graph::{Path, codes};
 use crate::hold::{Hold, Scope};
 use crate::ledger::{JobRow, Ledger, TrailEntry};
@@ -58,8 +60,11 @@ const TRAIL: &[Column<TrailEntry>] = &[
 
 impl Show {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
-        let ledger = context.ledger(&context.config()?).await?;
-        let row = find_or_fail(&ledger, &self.job).await?;
+        let config = context.config()?;
+        let ledger = context.ledger(&config).await?;
+        let Some(row) = find(&ledger, &self.job).await? else {
+            return not_seen(&config, &self.job).await;
+        };
         let mut shown = gather(&ledger, row).await?;
         if !self.full {
             shown.job.recipient = masked(&shown.job.recipient);
@@ -72,6 +77,14 @@ impl Show {
         }
         Ok(Exit::Done)
     }
+}
+
+/// A job that lies in the broker has no row yet: then the lanes say where it may be.
+async fn not_seen(config: &Config, job: &str) -> anyhow::Result<Exit> {
+    for (lane, ready) in app::ready_in_lanes(config).await? {
+        say(format_args!("not seen by a worker yet, or unknown; lane {lane} has {} ready", Count(ready.into())));
+    }
+    Err(none(job))
 }
 
 /// Why a job is where it is, with all that the ledger knows.

@@ -111,6 +111,7 @@ impl Desk {
             self.tally.remove(job.state, job.reason);
             trimmed += 1;
         }
+        self.forget_leases(ended_before)?;
         Ok(trimmed)
     }
 }

@@ -9,8 +9,7 @@ use super::world::{Event, Word, World};
 impl World {
     pub(super) fn commit(&mut self, slot: usize, life: Life, call: u64, request: Request) {
         let away = self.plan.outages.iter().any(|(from, until)| (*from..*until).contains(&self.now));
-        // Claims and releases have no effect that a lost answer could hide: the real ones come from memory.
-        let hidden = matches!(request, Request::Admit(_) | Request::Settle(_) | Request::Renew(_));
+        let hidden = !matches!(request, Request::Leases | Request::Holds);
         let fails = away || (!self.is_calm() && self.chance.one_in(self.plan.call_fails));
         let lost = hidden && !self.is_calm() && self.chance.one_in(self.plan.reply_lost);
         let reply = if fails { Reply::Failed } else { self.answer(life, request) };
@@ -45,12 +44,21 @@ impl World {
                 self.tell_all(false);
                 Reply::Done
             }
-            Request::Renew(give_up) => {
-                let leases = self.fold.take_leases(life, &give_up, wall);
-                Reply::Leases(leases, self.fold.share(wall))
+            Request::KeepOnly(keys) => {
+                self.fold.keep_only(life, &keys);
+                self.tell_all(false);
+                Reply::Done
             }
+            Request::Leases => Reply::Rows(self.fold.lease_rows(wall)),
+            Request::HandOver(names) => {
+                self.fold.hand_over(life, &names);
+                self.tell_of_leases();
+                Reply::Done
+            }
+            Request::Take(names) => Reply::Leases(self.fold.take_leases(life, &names, wall)),
             Request::Release => {
                 self.fold.release_leases(life);
+                self.tell_of_leases();
                 self.tell_all(false);
                 Reply::Done
             }

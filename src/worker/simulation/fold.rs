@@ -7,13 +7,11 @@ use crate::clock::Timestamp;
 use crate::hold::{Effect, Hold, HoldId, HoldSet};
 use crate::job::{JobKey, Priority};
 use crate::ledger::{
-    Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, Fence, LaneRoom, Lease, Route, Routed, Settled,
-    Settlement,
+    Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, LaneRoom, Route, Routed, Settled, Settlement,
 };
 use crate::outcome::State;
-use crate::worker::leases;
 
-use super::making::{number_id, seq_of};
+use super::making::seq_of;
 
 /// One run of one worker.
 pub(super) type Life = u64;
@@ -62,10 +60,9 @@ pub(super) struct Fold {
     free: BTreeMap<LaneName, BTreeSet<InLine>>,
     /// Times at which a row may have to be looked at.
     pub(super) alarms: BTreeSet<(Timestamp, u64)>,
-    /// When each worker last asked for leases.
-    seen: BTreeMap<Life, Timestamp>,
+    /// Until when each worker lives, as far as is known.
+    pub(super) present: BTreeMap<Life, Timestamp>,
     pub(super) next_hold: i64,
-    numbers: usize,
     ended: usize,
 }
 
@@ -84,10 +81,6 @@ fn in_line(row: &Row, seq: u64) -> Option<InLine> {
 }
 
 impl Fold {
-    pub(super) fn new(numbers: usize) -> Self {
-        Self { numbers, ..Self::default() }
-    }
-
     /// Every change of a row's place goes through here, so that the lines are right.
     pub(super) fn put(&mut self, seq: u64, place: Place) {
         let row = self.rows.get_mut(&seq).expect("a job is never forgotten");
@@ -170,6 +163,16 @@ impl Fold {
         }
     }
 
+    /// Frees what is this worker's and not among these.
+    pub(super) fn keep_only(&mut self, life: Life, keys: &[JobKey]) {
+        let kept: BTreeSet<u64> = keys.iter().map(|key| seq_of(*key)).collect();
+        let lost = |(seq, row): &(&u64, &Row)| {
+            matches!(row.place, Place::Waiting { claimed: Some(owner), .. } if owner == life) && !kept.contains(seq)
+        };
+        let lost: Vec<JobKey> = self.rows.iter().filter(lost).map(|(_, row)| row.routed.job.key).collect();
+        self.give_back(life, &lost);
+    }
+
     pub(super) fn park(&mut self, life: Life, parked: &[(JobKey, HoldId)]) {
         for (key, hold) in parked {
             if let Some(due) = self.is_claimed_by(*key, life) {
@@ -184,13 +187,19 @@ impl Fold {
         let seq = seq_of(request.routed.job.key);
         match self.rows[&seq].place {
             Place::Ended(state) => return Admitted::Ended(state),
+            Place::Sending { number: other, .. }
+                if request.again && other == number && self.owns(life, request, now) =>
+            {
+                let row = &self.rows[&seq];
+                let (key, number) = (request.routed.job.key, request.number.clone());
+                return Admitted::Go(Admission::for_test(key, number, row.attempt, row.tries, request.deadline));
+            }
             Place::Sending { .. } | Place::Unknown { .. } => return Admitted::InFlight,
             // It was claimed away while this worker was thought dead: the row is somebody else's to hand out.
             Place::Waiting { claimed, .. } if claimed != Some(life) => return Admitted::InFlight,
             Place::Waiting { .. } => {}
         }
-        let ours = |row: &LeaseRow| row.owner == life && row.fence == request.fence.0 && row.expires > now;
-        if !self.leases.get(&number).is_some_and(ours) {
+        if !self.owns(life, request, now) {
             return Admitted::LeaseLost;
         }
         let job = &request.routed.job;
@@ -264,53 +273,9 @@ impl Fold {
         Settled::Done
     }
 
-    /// Renews what is this worker's, takes its share of what is free, gives up what it names.
-    pub(super) fn take_leases(&mut self, life: Life, give_up: &[usize], now: Timestamp) -> Vec<Lease> {
-        for number in give_up {
-            if self.leases.get(number).is_some_and(|row| row.owner == life) {
-                self.leases.remove(number);
-            }
-        }
-        self.seen.insert(life, now);
-        let share = self.share(now);
-        let mut mine = self.leases.values().filter(|row| row.owner == life && row.expires > now).count();
-        for number in 0..self.numbers {
-            let known = self.leases.get(&number).copied();
-            let ours = known.is_some_and(|row| row.owner == life && row.expires > now);
-            let free = known.is_none_or(|row| row.expires <= now) && mine < share && !give_up.contains(&number);
-            if ours || free {
-                mine += usize::from(!ours);
-                let fence = self.next_fence(number, ours);
-                self.leases.insert(number, LeaseRow { owner: life, fence, expires: now + TTL });
-            }
-        }
-        let held = self.leases.iter().filter(|(_, row)| row.owner == life && row.expires > now);
-        held.map(|(number, row)| Lease { name: leases::name(number_id(*number).as_str()), fence: Fence(row.fence) })
-            .collect()
-    }
-
-    /// How many numbers each of the workers that were heard of lately should have.
-    pub(super) fn share(&self, now: Timestamp) -> usize {
-        let alive = self.seen.values().filter(|at| **at + TTL > now).count();
-        self.numbers.div_ceil(alive.max(1))
-    }
-
-    fn next_fence(&mut self, number: usize, same: bool) -> i64 {
-        let known = self.leases.get(&number).map(|row| row.fence);
-        match known {
-            Some(fence) if same => fence,
-            // Fences never repeat, also after a lease was given up and its row is gone.
-            Some(_) | None => {
-                self.next_hold += 1;
-                self.next_hold
-            }
-        }
-    }
-
-    pub(super) fn release_leases(&mut self, life: Life) {
-        self.leases.retain(|_, row| row.owner != life);
-        self.seen.remove(&life);
-        self.free_claims(Timestamp::MAX);
+    fn owns(&self, life: Life, request: &AdmitRequest, now: Timestamp) -> bool {
+        let ours = |row: &LeaseRow| row.owner == life && row.fence == request.fence.0 && row.expires > now;
+        self.leases.get(&number_of(request.number.as_str())).is_some_and(ours)
     }
 }
 

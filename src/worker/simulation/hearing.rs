@@ -5,13 +5,12 @@ use crate::hold::HoldSet;
 use crate::ledger::{Admitted, Claimed, Routed, Settlement};
 use crate::outcome::Outcome;
 use crate::worker::lane::Delivery;
-use crate::worker::leases;
 use crate::worker::number::Ready;
 use crate::worker::scheduler::Choice;
 
 use super::chance::{Chance, Died, Point};
 use super::reading::{self, Reading, Tried};
-use super::shell::{Flight, LEASES, LEDGER_PAUSE, Reply, START_WITHIN, Shell, Waiting};
+use super::shell::{Flight, LEDGER_PAUSE, Reply, START_WITHIN, Shell, Waiting};
 
 impl Shell {
     pub(super) fn hear(&mut self, call: u64, reply: Reply, chance: &mut Chance, now: Now) -> Result<(), Died> {
@@ -27,12 +26,13 @@ impl Shell {
             }
             (Waiting::Settle(_), Reply::Settled) => chance.pass(Point::Settled)?,
             (Waiting::Put(_), Reply::Done) => {}
-            (Waiting::Renew(sent), Reply::Leases(held, share)) => {
+            (Waiting::Look, Reply::Rows(rows)) => self.shift(&rows, now),
+            (Waiting::Renew(sent), Reply::Leases(held)) => {
                 chance.pass(Point::Renewed)?;
-                leases::apply(&mut self.core, &held, LEASES, sent, now.mono);
-                self.give_up_beyond(share, held.len(), now);
-                self.give_back_of_unable(now);
+                self.renewed(&held, sent, now);
             }
+            (Waiting::Count, Reply::Done) => self.counted(),
+            (Waiting::HandOver, Reply::Done) => {}
             (Waiting::Release, Reply::Done) => self.released = true,
             (Waiting::Holds, Reply::Holds(holds)) => {
                 self.core.scheduler.set_holds(HoldSet::new(holds), now);
@@ -70,7 +70,7 @@ impl Shell {
         let mut lost = Vec::new();
         for (choice, answer) in answered {
             *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
-            let Choice { delivery, number, fence: _, probe } = choice;
+            let Choice { delivery, number, fence, probe } = choice;
             if let Admitted::Go(admission) = answer {
                 let start_by = asked.mono + START_WITHIN;
                 let ready = Ready { admission, delivery, probe, start_by, admitted_at: now.mono };
@@ -80,7 +80,9 @@ impl Shell {
             }
             self.core.not_admitted(number, &delivery, probe, now.mono);
             if answer == Admitted::LeaseLost {
-                self.core.set_tenure(number, None, now.mono);
+                if self.core.fence(number) == Some(fence) {
+                    self.core.set_tenure(number, None, now.mono);
+                }
                 lost.push(delivery.job().key);
             }
         }
@@ -88,33 +90,11 @@ impl Shell {
         Ok(())
     }
 
-    /// Hands over what is more than its share: first it stops sending, then it gives the lease up.
-    fn give_up_beyond(&mut self, share: usize, held: usize, now: Now) {
-        if held <= share {
-            return;
-        }
-        let leased = self.core.scheduler.indices().filter(|number| self.core.fence(*number).is_some());
-        let Some(number) = leased.last() else { return };
-        self.core.set_tenure(number, None, now.mono);
-        self.give_up.push(number.slot());
-    }
-
     fn failed(&mut self, waiting: Waiting, now: Now) {
         match waiting {
             Waiting::Claim(_) => self.look_again(),
-            Waiting::Admit(choices, _) => {
-                let mut back = Vec::new();
-                for choice in choices.into_iter().rev() {
-                    *self.asking.get_mut(&choice.number.slot()).expect("was asked") -= 1;
-                    self.core.not_admitted(choice.number, &choice.delivery, choice.probe, now.mono);
-                    if self.stopping {
-                        back.push(choice.delivery.job().key);
-                    } else {
-                        self.core.scheduler.push_front(choice.delivery).expect("every lane is known");
-                    }
-                }
-                self.give_back(back);
-            }
+            // Perhaps they are admitted.
+            Waiting::Admit(choices, first) => self.recovery.doubtful.push((choices, first)),
             Waiting::Settle(batch) => {
                 for settlement in batch.into_iter().rev() {
                     self.settlements.push_front(settlement);
@@ -122,8 +102,8 @@ impl Shell {
             }
             // Forgotten, these rows would stay in this worker's name for as long as it lives.
             Waiting::Put(request) => self.unput.push(request),
-            Waiting::Release | Waiting::Holds => {}
-            Waiting::Renew(_) => self.renew_at = now.mono + LEDGER_PAUSE,
+            Waiting::Release | Waiting::Holds | Waiting::Count | Waiting::HandOver => {}
+            Waiting::Look | Waiting::Renew(_) => self.renew_at = now.mono + LEDGER_PAUSE,
         }
         self.away_until = Some(now.mono + LEDGER_PAUSE);
     }

@@ -46,7 +46,9 @@ impl Fold {
     }
 
     pub(super) fn free_claims(&mut self, now: Timestamp) {
-        let holds_any = |life: Life| self.leases.values().any(|row| row.owner == life && (row.expires > now));
+        let is_there = |life: Life| self.present.get(&life).is_some_and(|until| *until > now);
+        let holds_any =
+            |life: Life| is_there(life) || self.leases.values().any(|row| row.owner == life && (row.expires > now));
         let lapsed = |row: &Row| matches!(row.place, Place::Waiting { claimed: Some(life), .. } if !holds_any(life));
         let lapsed: Vec<u64> = self.rows.iter().filter(|(_, row)| lapsed(row)).map(|(seq, _)| *seq).collect();
         for seq in lapsed {

@@ -160,6 +160,13 @@ impl Lookout {
             _ => Some(tenure(self.fence, self.time + ms(1_500))),
         };
         self.core.set_tenure(self.numbers[number], tenure, now.mono);
+        if tenure.is_none() && self.rng.random_bool(0.7) {
+            // Handed over: nothing of it is left to start.
+            for ready in self.core.clear_pad_of(self.numbers[number]) {
+                self.core.stopped(self.numbers[number], ready.probe, now.mono);
+            }
+            assert_eq!(self.core.scheduler.number(self.numbers[number]).waiting(), 0);
+        }
     }
 
     fn change_holds(&mut self) {
@@ -208,6 +215,7 @@ impl Lookout {
         let now = self.now();
         let drained = match self.rng.random_range(0..4) {
             0 => self.core.scheduler.drain_all(),
+            1 => self.core.scheduler.take_out(|delivery| seq_of(delivery.job().key).is_multiple_of(3)),
             _ => self.core.scheduler.drain_unable(now.mono),
         };
         self.in_hand -= drained.len();

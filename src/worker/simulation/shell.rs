@@ -7,13 +7,14 @@ use std::time::Duration;
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, Routed, Settlement};
+use crate::ledger::{
+    Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, LeaseRow, LeaseTimes, Routed, Settlement,
+};
 use crate::outcome::NotSentCause;
 use crate::worker::index::NumberIdx;
 use crate::worker::intake::{Caps, Intake, Wanted};
 use crate::worker::lane::Delivery;
 use crate::worker::launch::{Core, Launch, Start};
-use crate::worker::leases::LeaseTimes;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::chance::{Chance, Died, Point};
@@ -21,6 +22,8 @@ use super::fold::{Life, TTL};
 use super::making::{MARGIN, ms, pool_name, spec};
 use super::plan::Plan;
 use super::reading;
+use super::recovering::Recovery;
+use super::renewing::Rounds;
 
 pub(super) const LEASES: LeaseTimes =
     LeaseTimes { ttl: TTL, renew: Duration::from_millis(500), margin: Duration::from_millis(500) };
@@ -42,7 +45,10 @@ pub(super) enum Request {
     Settle(Vec<Settlement>),
     Park(Vec<(JobKey, HoldId)>),
     GiveBack(Vec<JobKey>),
-    Renew(Vec<usize>),
+    KeepOnly(Vec<JobKey>),
+    Leases,
+    HandOver(Vec<String>),
+    Take(Vec<String>),
     Release,
     Holds,
 }
@@ -54,7 +60,8 @@ pub(super) enum Reply {
     Admitted(Vec<Admitted>),
     Settled,
     Done,
-    Leases(Vec<Lease>, usize),
+    Rows(Vec<LeaseRow>),
+    Leases(Vec<Lease>),
     Holds(Vec<Hold>),
     Failed,
 }
@@ -66,6 +73,9 @@ pub(super) enum Waiting {
     Admit(Vec<Choice>, Now),
     Settle(Vec<Settlement>),
     Put(Request),
+    Count,
+    Look,
+    HandOver,
     Renew(Mono),
     Release,
     Holds,
@@ -105,7 +115,8 @@ pub(super) struct Shell {
     next_call: u64,
     pub(super) away_until: Option<Mono>,
     pub(super) renew_at: Mono,
-    pub(super) give_up: Vec<usize>,
+    pub(super) rounds: Rounds,
+    pub(super) recovery: Recovery,
 }
 
 impl Shell {
@@ -130,19 +141,20 @@ impl Shell {
             next_call: 0,
             away_until: None,
             renew_at: now.mono,
-            give_up: Vec::new(),
+            rounds: Rounds::new(life, plan.numbers.len()),
+            recovery: Recovery::default(),
         };
         shell.read_holds();
         shell
     }
 
-    fn ask(&mut self, waiting: Waiting, request: Request) {
+    pub(super) fn ask(&mut self, waiting: Waiting, request: Request) {
         self.next_call += 1;
         self.calls.insert(self.next_call, waiting);
         self.deeds.push(Deed::Ask(self.next_call, request));
     }
 
-    fn under_way(&self, kind: fn(&Waiting) -> bool) -> usize {
+    pub(super) fn under_way(&self, kind: fn(&Waiting) -> bool) -> usize {
         self.calls.values().filter(|call| kind(call)).count()
     }
 
@@ -154,18 +166,18 @@ impl Shell {
             for request in std::mem::take(&mut self.unput) {
                 self.put(request);
             }
-        }
-        if self.renew_at <= now.mono && !self.stopping {
-            self.renew_at = now.mono + LEASES.renew;
-            let give_up = std::mem::take(&mut self.give_up);
-            self.ask(Waiting::Renew(now.mono), Request::Renew(give_up));
+            self.recovery.begin();
         }
         self.flush(chance)?;
+        self.recover(now);
+        if self.renew_at <= now.mono {
+            self.look_at_leases(now);
+        }
         let start = self.launch(chance, now)?;
         let mut wake = self.renew_at.min(now.mono + ms(1_000));
         if self.stopping {
             self.release_when_done();
-        } else if self.away_until.is_none() {
+        } else if self.away_until.is_none() && self.recovery.is_over() {
             let picked = self.choose(chance, now)?;
             self.claim(now);
             let due = self.intake.next_due().filter(|_| self.under_way(|call| matches!(call, Waiting::Claim(_))) == 0);
@@ -212,7 +224,7 @@ impl Shell {
         }
     }
 
-    fn unsent(&mut self, admission: &Admission, cause: NotSentCause, now: Now) {
+    pub(super) fn unsent(&mut self, admission: &Admission, cause: NotSentCause, now: Now) {
         let fate = Fate::Retry { due: now.wall, reason: cause.reason(), code: None, charged: false };
         let (key, attempt) = (admission.key(), admission.attempt());
         self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None }, now);
@@ -255,11 +267,16 @@ impl Shell {
             self.put(Request::Park(parked));
         }
         if !choices.is_empty() {
-            let requests = choices.iter().map(|choice| self.admit_request(choice, now)).collect();
-            self.ask(Waiting::Admit(choices, now), Request::Admit(requests));
+            self.ask_to_admit(choices, now, false);
             chance.pass(Point::Asked)?;
         }
         Ok(wake)
+    }
+
+    pub(super) fn ask_to_admit(&mut self, choices: Vec<Choice>, first: Now, again: bool) {
+        let requests = choices.iter().map(|choice| AdmitRequest { again, ..self.admit_request(choice, first) });
+        let requests = requests.collect();
+        self.ask(Waiting::Admit(choices, first), Request::Admit(requests));
     }
 
     fn admit_request(&self, choice: &Choice, now: Now) -> AdmitRequest {
@@ -269,7 +286,7 @@ impl Shell {
             hand: Hand::Delivered,
             again: false,
             number: spec.id.clone(),
-            fence: self.core.fence(choice.number).expect("an able number has a lease"),
+            fence: choice.fence,
             account: spec.account.clone(),
             deadline: now.wall + START_WITHIN + REQUEST + SETTLE,
             probe: choice.probe,
@@ -293,6 +310,7 @@ impl Shell {
         let in_hand = self.core.scheduler.drain_all();
         self.give_back(in_hand.iter().map(|delivery| delivery.job().key).collect());
         self.clear_pad(now);
+        self.step_down(now);
     }
 
     pub(super) fn clear_pad(&mut self, now: Now) {
@@ -303,6 +321,7 @@ impl Shell {
 
     fn release_when_done(&mut self) {
         let done = self.calls.is_empty() && self.settlements.is_empty() && self.unput.is_empty();
+        let done = done && self.recovery.doubtful.is_empty();
         if done && self.flights.is_empty() && !self.released {
             self.ask(Waiting::Release, Request::Release);
         }

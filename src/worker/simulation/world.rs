@@ -36,6 +36,7 @@ pub(super) enum Event {
 pub(super) enum Word {
     Turn(u64),
     Told { holds: bool },
+    LeasesChanged,
     Reply(u64, Reply),
     Write(u64, Mono),
     Answer(u64, Outcome),
@@ -74,7 +75,7 @@ impl World {
     pub(super) fn new(plan: Plan, tracing: bool) -> Self {
         let mut world = Self {
             now: ms(0),
-            fold: Fold::new(plan.numbers.len()),
+            fold: Fold::default(),
             meta: Meta::default(),
             chance: Chance::new(plan.seed, plan.kills),
             deaths: 0,
@@ -204,6 +205,10 @@ impl World {
                 }
                 Ok(())
             }
+            Word::LeasesChanged => {
+                shell.look_at_leases(now);
+                Ok(())
+            }
             Word::Reply(call, reply) => shell.hear(call, reply, &mut self.chance, now),
             Word::Answer(flight, outcome) => shell.answered(flight, outcome, &mut self.chance, now),
             Word::Write(flight, permit) => return self.write(slot, life, flight, permit),
@@ -300,6 +305,15 @@ impl World {
         };
         let jitter = self.chance.between(ms(0), MARGIN);
         self.schedule(self.now + jitter, Event::Arrive(slot, life, flight, arrival));
+    }
+
+    /// Every worker hears that leases were given up.
+    pub(super) fn tell_of_leases(&mut self) {
+        for slot in 0..self.slots.len() {
+            let Some(life) = self.slots[slot].shell.as_ref().map(|shell| shell.life) else { continue };
+            let takes = self.chance.between(ms(0), ms(4));
+            self.schedule(self.now + takes, Event::To(slot, life, Word::LeasesChanged));
+        }
     }
 
     /// Every worker hears that rows or holds may have changed.

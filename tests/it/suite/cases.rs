@@ -96,6 +96,7 @@ macro_rules! ledger_suite {
                 a_number_handed_over_is_free_at_once_and_claims_stay,
                 only_the_owner_of_a_number_sends_by_it,
                 a_lease_that_ran_out_admits_nothing,
+                old_leases_are_forgotten_and_no_numbers_fence,
                 an_old_fence_admits_nothing,
             }
             ledger_workers {

@@ -76,6 +76,15 @@ pub async fn a_number_handed_over_is_free_at_once_and_claims_stay(ledger: &Ledge
     drop(go(kept.admit(job("a"), at(1)).await));
 }
 
+pub async fn old_leases_are_forgotten_and_no_numbers_fence(ledger: &Ledger) {
+    take(ledger, worker(), &["number:7", "probe:1", "task:trim", "worker:1"], at(0)).await;
+    ledger.hand_over(worker(), names(&["number:7", "probe:1", "worker:1"])).await.expect("handed over");
+    ledger.trim(at(-1_000), 100).await.expect("trimmed");
+    let rows = ledger.leases(at(0)).await.expect("listed");
+    assert_eq!(rows.into_iter().map(|row| row.name).collect::<Vec<_>>(), ["number:7", "task:trim"]);
+    assert_eq!(take(ledger, other(), &["number:7"], at(0)).await, [lease_of("number:7", 2)]);
+}
+
 pub async fn only_the_owner_of_a_number_sends_by_it(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     steps.enqueue(job("a"), at(0)).await;

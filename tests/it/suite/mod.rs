@@ -21,4 +21,4 @@ mod ledger_sqlite;
 mod ledger_strange;
 mod ledger_workers;
 #[cfg(feature = "services")]
-mod schema;
+pub mod schema;

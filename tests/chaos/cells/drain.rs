@@ -1,0 +1,33 @@
+//! A rolling deploy: `kill -TERM` of one worker after the other, each replaced at once. Nothing is in doubt after it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Cell;
+use crate::setup::Setup;
+use crate::trial::Trial;
+
+pub const CELL: Cell = Cell {
+    name: "drain",
+    fault: "SIGTERM of one worker after the other",
+    setup: Setup::services,
+    resumes_within: Duration::MAX,
+    run: |trial, times| Box::pin(run(trial, 15 * times)),
+};
+
+/// What `worker.drain` allows.
+const DRAIN: Duration = Duration::from_secs(25);
+
+async fn run(trial: &mut Trial<'_>, drains: u32) -> Result<()> {
+    for drain in 0..drains {
+        trial.accepted_beyond(10).await?;
+        trial.pause(Duration::from_millis(100), Duration::from_millis(1_000)).await;
+        let seat = drain as usize % trial.seats.len();
+        let took = trial.seats[seat].drain().await?;
+        ensure!(took <= DRAIN, "a drain took {took:?}");
+        trial.seats[seat].start()?;
+        trial.runs += 1;
+    }
+    Ok(())
+}

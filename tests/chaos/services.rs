@@ -1,0 +1,95 @@
+//! The broker and the database that cells break: private ones, killed and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+/// RabbitMQ and PostgreSQL, both stopped when this is dropped.
+pub struct Services {
+    pub broker: Service,
+    pub database: Service,
+}
+
+/// One of them.
+pub struct Service {
+    script: PathBuf,
+    dir: PathBuf,
+    url: String,
+}
+
+impl Services {
+    /// Starts both, with what they own below this directory.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let (broker, database) = tokio::join!(
+            Service::start("rabbitmq", dir.join("rabbitmq")),
+            Service::start("postgres", dir.join("postgres"))
+        );
+        Ok(Self { broker: broker?, database: database? })
+    }
+}
+
+impl Service {
+    async fn start(script: &str, dir: PathBuf) -> Result<Self> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services").join(script);
+        let mut service = Self { script, dir, url: String::new() };
+        service.url = service.tell("start").await?;
+        Ok(service)
+    }
+
+    /// Where it is, as long as it lives.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> &str {
+        let after_user = self.url.rsplit('@').next().expect("a URL has parts");
+        after_user.split('/').next().expect("a URL has parts")
+    }
+
+    /// `kill -9`.
+    pub async fn kill(&self) -> Result<()> {
+        self.tell("kill").await.map(drop)
+    }
+
+    /// Ends at once without tidying up; only the database can.
+    pub async fn crash(&self) -> Result<()> {
+        self.tell("crash").await.map(drop)
+    }
+
+    /// Starts it again, and waits until it says that it is up.
+    pub async fn start_again(&self) -> Result<()> {
+        let url = self.tell("start").await?;
+        anyhow::ensure!(url == self.url, "{url} is not where it was");
+        Ok(())
+    }
+
+    /// What stands in the broker's queues, for people.
+    pub async fn queues(&self) -> Result<String> {
+        self.ask("ctl", &["list_queues", "name", "messages_ready", "messages_unacknowledged"]).await
+    }
+
+    async fn tell(&self, what: &str) -> Result<String> {
+        self.ask(what, &[]).await
+    }
+
+    /// Runs its script off this thread; what it printed.
+    async fn ask(&self, what: &str, more: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.script);
+        command.arg(what).arg(&self.dir).args(more).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
+        let ended = tokio::task::spawn_blocking(move || command.output()).await?;
+        let ended = ended.with_context(|| format!("{} cannot be run", self.script.display()))?;
+        if !ended.status.success() {
+            bail!("{} {what} failed: {}", self.script.display(), String::from_utf8_lossy(&ended.stderr));
+        }
+        Ok(String::from_utf8(ended.stdout)?.trim().to_owned())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Nobody is left to tell if it fails.
+        let _ = Command::new(&self.script).arg("stop").arg(&self.dir).stdout(Stdio::null()).status();
+    }
+}

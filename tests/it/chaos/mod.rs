@@ -1,0 +1,17 @@
+//! The fault suite's own parts, on the bench: what judges others is judged here first.
+
+#[path = "../../chaos/judge.rs"]
+mod judge;
+#[path = "../../chaos/link.rs"]
+mod link;
+#[path = "../../chaos/rate.rs"]
+mod rate;
+#[path = "../../chaos/report.rs"]
+mod report;
+
+mod tests {
+    mod judge;
+    mod link;
+    mod rate;
+    mod report;
+}

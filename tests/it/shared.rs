@@ -1,0 +1,101 @@
+//! A world whose ledger is PostgreSQL and whose queue is RabbitMQ: a schema and a prefix of its own in each.
+
+use tidegate::app;
+use tidegate::ledger::Ledger;
+use tidegate::sim::{NumberSpec, SimConfig};
+use uuid::Uuid;
+
+use crate::producer::Producer;
+use crate::services;
+use crate::suite::schema::Schema;
+use crate::world::World;
+
+/// Simulator, schema, lanes and configuration; workers come and go.
+pub struct Shared {
+    pub world: World,
+    _schema: Schema,
+    lanes: Lanes,
+}
+
+/// Exchanges and lanes of a test's own, deleted when it is over, also when it failed.
+struct Lanes {
+    prefix: String,
+    pools: Vec<String>,
+}
+
+impl Shared {
+    /// One number, 1001, of 80/s.
+    pub async fn new() -> Self {
+        Self::with(&["1001"]).await
+    }
+
+    /// These numbers, of 80/s each.
+    pub async fn with(numbers: &[&str]) -> Self {
+        let mut shared = Self::before(numbers);
+        shared.declare(&["default"]).await;
+        shared
+    }
+
+    /// The same, with no lanes declared yet.
+    pub fn before(numbers: &[&str]) -> Self {
+        let mut shared = Self::ledger_only(numbers);
+        shared.world.set("queue.url", &services::amqp_url());
+        shared.world.set("queue.prefix", &shared.lanes.prefix);
+        shared
+    }
+
+    /// The same with no broker.
+    pub fn ledger_only(numbers: &[&str]) -> Self {
+        let sim = SimConfig::with_numbers(numbers.iter().map(|id| NumberSpec::new(*id).with_mps(80)));
+        let rated: Vec<_> = numbers.iter().map(|id| (*id, "80/s")).collect();
+        let mut world = World::with(sim, &rated);
+        let schema = Schema::new();
+        world.set("ledger.url", &services::database_url());
+        world.set("ledger.schema", schema.name());
+        world.set("lease.ttl", "3s");
+        world.set("lease.renew", "500ms");
+        world.set("lease.margin", "500ms");
+        let lanes = Lanes { prefix: format!("test_{}", Uuid::now_v7().simple()), pools: Vec::new() };
+        Self { world, _schema: schema, lanes }
+    }
+
+    /// Brings schema and lanes up, as a deployment does before producers publish.
+    pub async fn declare(&mut self, pools: &[&str]) {
+        self.lanes.pools = pools.iter().map(|pool| (*pool).to_owned()).collect();
+        app::migrate(&self.world.config()).await.expect("schema and lanes");
+    }
+
+    pub async fn ledger(&self) -> Ledger {
+        self.world.beside().await
+    }
+
+    pub async fn producer(&self) -> Producer {
+        Producer::connect(&services::amqp_url(), &self.lanes.prefix).await
+    }
+
+    /// The name of a lane's queue.
+    pub fn queue_of(&self, lane: &str) -> String {
+        format!("{}.jobs.{lane}", self.lanes.prefix)
+    }
+
+    pub fn returned(&self) -> String {
+        format!("{}.returned", self.lanes.prefix)
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        if self.pools.is_empty() {
+            return;
+        }
+        // On a thread of its own: the test's runtime may be the one that runs this.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(async {
+                    Producer::connect(&services::amqp_url(), &self.prefix).await.clear(&self.pools).await;
+                });
+            });
+        });
+    }
+}
