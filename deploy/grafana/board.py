@@ -323,7 +323,15 @@ ROWS = [
         )),
     ]),
     (8, [
-        (8, graph(
+        (6, graph(
+            "Jobs that lie in the broker",
+            "Messages in the lanes' queues that nobody has in hand. RabbitMQ tells it, by /metrics/detailed with the family "
+            "queue_coarse_metrics.",
+            "short",
+            [target('sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~".+[.]jobs[.].+"})', "{{queue}}")],
+            stacked=True,
+        )),
+        (6, graph(
             "Broker: what comes",
             "Deliveries a second, and how many are in workers' hands unacked. Redelivered ones were in hand of a worker or a "
             "connection that went away.",
@@ -335,7 +343,7 @@ ROWS = [
             ],
             overrides=[right("unacked", "short")],
         )),
-        (8, graph(
+        (6, graph(
             "Broker: what goes",
             "Events published a second, by what the broker said, and how many are not published yet.",
             "ops",
@@ -345,7 +353,7 @@ ROWS = [
             ],
             overrides=[right("not published yet", "short")],
         )),
-        (8, graph(
+        (6, graph(
             "Broker: connections",
             "Times that it had to be connected to again, by why, and how long its confirms take at p99.",
             "short",
