@@ -107,8 +107,8 @@ ROWS = [
     (4, [
         (4, stat(
             "Oldest job that could go",
-            "How long the job that waits longest could have gone already, in a worker's hands or in the ledger. Behind a "
-            "campaign at its limit this is the campaign's age: look at «Rate against limit» beside it.",
+            "How long the job that waits longest could have gone already, in a worker's hands or in the ledger (which is looked "
+            "at every 15 s). Behind a campaign at its limit this is the campaign's age: look at «Rate against limit» beside it.",
             "s",
             """clamp_min(time() - min(
                 {__name__=~"tidegate_queue_oldest_enqueued_timestamp_seconds|tidegate_waiting_oldest_due_timestamp_seconds", %s} > 0
