@@ -22,13 +22,15 @@ const FREE: &str = "WITH rooms AS MATERIALIZED (
         SELECT * FROM unnest($1::int[], $2::int[], $3::int[]) WITH ORDINALITY AS r (lane, timed, fresh, n)
     ), picked AS MATERIALIZED (
         SELECT r.n, p.key FROM rooms r CROSS JOIN LATERAL (
-            (SELECT w.key FROM waiting w
-             WHERE w.lane = r.lane AND w.class = 0 AND w.due_at <= $4 AND w.owner IS NULL AND w.held = 0
-             ORDER BY w.due_at, w.seq LIMIT r.timed FOR UPDATE SKIP LOCKED)
+            SELECT key FROM (
+                SELECT w.key FROM waiting w
+                WHERE w.lane = r.lane AND w.class = 0 AND w.due_at <= $4 AND w.owner IS NULL AND w.held = 0
+                ORDER BY w.due_at, w.seq LIMIT r.timed FOR UPDATE SKIP LOCKED) timed
             UNION ALL
-            (SELECT w.key FROM waiting w
-             WHERE w.lane = r.lane AND w.class = 1 AND w.owner IS NULL AND w.held = 0
-             ORDER BY w.due_at, w.seq LIMIT r.fresh FOR UPDATE SKIP LOCKED)) p
+            SELECT key FROM (
+                SELECT w.key FROM waiting w
+                WHERE w.lane = r.lane AND w.class = 1 AND w.owner IS NULL AND w.held = 0
+                ORDER BY w.due_at, w.seq LIMIT r.fresh FOR UPDATE SKIP LOCKED) fresh) p
     )
     UPDATE waiting w SET owner = $5 FROM picked p
     WHERE w.key = p.key AND w.key = ANY (ARRAY(SELECT key FROM picked))
