@@ -185,7 +185,7 @@ fn job(id: &str) -> Value {
 
 /// A producer loses a confirm and publishes again, another one publishes too, and each hears of its own jobs.
 async fn published_twice_sent_once(language: Language) {
-    let shared = place().await;
+    let shared = Shared::new().await;
     let url = amqp_url();
     // Also the name of a queue that the examples declare.
     let source = format!("shop-{}", Uuid::now_v7().simple());
@@ -235,7 +235,7 @@ async fn a_job_that_node_publishes_again_after_a_lost_confirm_is_sent_once() {
 
 /// Who is not let in says so and does not try for ever; a lane that is not there is no error of the broker's.
 async fn mistakes_are_told(language: Language) {
-    let shared = place().await;
+    let shared = Shared::new().await;
     let mut stranger = Url::parse(&amqp_url()).expect("a URL");
     stranger.set_password(Some("wrong")).expect("it has a host");
     for line in ["produce", "events"] {
@@ -256,12 +256,4 @@ async fn python_tells_mistakes() {
 #[tokio::test]
 async fn node_tells_mistakes() {
     mistakes_are_told(Language::Node).await;
-}
-
-async fn place() -> Shared {
-    let mut shared = Shared::before(&["1001"]);
-    let file = shared.world.path().join("ledger.db");
-    shared.world.set("ledger.url", &format!("sqlite:{}", file.display()));
-    shared.declare(&["default"]).await;
-    shared
 }
