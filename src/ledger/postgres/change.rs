@@ -93,7 +93,8 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
             updated_at = a.at, deadline = NULL
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[])
             AS a (key, state, reason, code, details, wamid, at)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &states, &reasons, &codes, &details, &wamids, &ats]).await?;
     if ends.iter().any(|(job, _)| job.row != RowOf::Nowhere) {
         let keys = uuids(ends.iter().map(|(job, _)| job.key));
@@ -124,7 +125,8 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
             lost = a.lost, updated_at = a.at, deadline = NULL
         FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::int[], $6::int[])
             AS a (key, reason, code, at, charged, lost)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &reasons, &codes, &ats, &charged, &lost]).await?;
     put_in_place(tx, waits).await?;
     let sql = "INSERT INTO trail (key, n, at, state, reason, code, number, until)
@@ -173,7 +175,8 @@ async fn put_in_place(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result<()
         let sql = "UPDATE waiting w SET owner = NULL, held = a.held,
                 class = CASE WHEN a.due IS NULL THEN w.class ELSE 0 END, due_at = coalesce(a.due, w.due_at)
             FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS a (key, due, held)
-            WHERE w.key = a.key AND w.key = ANY ($1)";
+            CROSS JOIN LATERAL (SELECT f.ctid AS place FROM waiting f WHERE f.key = a.key OFFSET 0) f
+            WHERE w.ctid = f.place";
         tx.execute(sql, &[&keys, &dues, &helds]).await?;
     }
     insert_rows(tx, &new).await
@@ -192,7 +195,8 @@ pub(super) async fn lose(tx: &Tx<'_>, losses: &[(&Standing, Loss<'_>)]) -> Resul
     let sql = "UPDATE jobs j SET state = 'unknown', reason = a.reason, deadline = a.until, lost = a.lost,
             updated_at = a.at
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[]) AS a (key, reason, until, at, lost)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &reasons, &untils, &ats, &lost]).await?;
     let new = losses.iter().filter(|(job, _)| job.row == RowOf::Nowhere);
     let new = new.filter_map(|(_, loss)| {
