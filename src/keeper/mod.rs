@@ -134,7 +134,10 @@ impl Passes {
         self.metrics.ledger_up.set(1.0);
         self.metrics.waiting.set_all(&census.waiting);
         self.metrics.dead.set(census.dead as f64);
-        self.metrics.waiting_oldest_due.set(census.oldest_due.map_or(0.0, |due| due.as_millis() as f64 / 1_000.0));
+        self.metrics.outbox_pending.set(census.outbox as f64);
+        for lane in &census.lanes {
+            self.metrics.lane(&format!("{}.{}", lane.pool, lane.priority)).due(lane.since);
+        }
         let unknown = census.states.iter().find(|(state, _)| *state == State::Unknown).map_or(0, |(_, count)| *count);
         self.metrics.unknown_pending.set(unknown as f64);
         self.census.send_replace(census);

@@ -438,10 +438,32 @@ pub struct Census {
     pub states: Vec<(State, u64)>,
     /// Waiting rows by reason.
     pub waiting: Vec<(Reason, u64)>,
-    /// The earliest due time among rows that nothing holds.
-    pub oldest_due: Option<Timestamp>,
+    /// How long each lane has stood; of lanes for one number alone nothing is said.
+    pub lanes: Vec<LaneAge>,
+    /// About how many events are not published yet.
+    pub outbox: u64,
     /// Dead bodies.
     pub dead: u64,
+}
+
+/// How long the first in a lane has been waiting.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct LaneAge {
+    /// The lane's pool.
+    pub pool: PoolName,
+    /// Its priority.
+    pub priority: Priority,
+    /// Since when, or from when, the first row that nothing holds may go; none: there is no such row.
+    pub since: Option<Timestamp>,
+}
+
+/// How busy a ledger's connections are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connections {
+    /// Those that work.
+    pub in_use: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
 }
 
 /// Which jobs to list.

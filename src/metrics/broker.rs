@@ -1,4 +1,4 @@
-//! The series of the broker and of its lanes; there are none where there is no broker.
+//! The series of the broker, which are there where a broker is, and of the lanes.
 
 use prometheus::Registry;
 
@@ -40,6 +40,8 @@ bound! {
 
     /// When the oldest job of this lane in this worker's hands was published, or may go; 0 where there is none.
     oldest_enqueued: Gauge = "tidegate_queue_oldest_enqueued_timestamp_seconds";
+    /// Since when the first free row of this lane in the whole ledger may go, seldom looked at; 0 where there is none.
+    oldest_due: Gauge = "tidegate_waiting_oldest_due_timestamp_seconds";
 }
 
 impl BrokerMetrics {
@@ -58,5 +60,10 @@ impl LaneMetrics {
     /// The oldest job in hand is of then; none: there is no job.
     pub fn oldest(&self, at: Option<Timestamp>) {
         self.oldest_enqueued.set(at.map_or(0.0, seconds));
+    }
+
+    /// The first row in the ledger may go since then; none: there is no row.
+    pub fn due(&self, at: Option<Timestamp>) {
+        self.oldest_due.set(at.map_or(0.0, seconds));
     }
 }

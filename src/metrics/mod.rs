@@ -98,8 +98,6 @@ catalogue! {
         not_delivered: SeldomCounters<Reason> = "tidegate_jobs_ended_unsent_total";
         /// Waiting jobs in the whole ledger, by why they wait.
         waiting: SeldomGauges<Reason> = "tidegate_waiting";
-        /// When the job that waits longest past its time was due; 0 where none waits for a time.
-        waiting_oldest_due: Gauge = "tidegate_waiting_oldest_due_timestamp_seconds";
         /// Jobs that were set aside as dead.
         buried: Counter = "tidegate_dead_total";
         /// Dead jobs that lie in the ledger for a person to look at.
@@ -145,7 +143,7 @@ catalogue! {
         /// Jobs found in a place where none may be: must stay 0.
         identity_violations: Counter = "tidegate_identity_violations_total";
 
-        /// Events that lie in the whole ledger and are not published yet.
+        /// Events that lie in the whole ledger and are not published yet, about so many.
         outbox_pending: Gauge = "tidegate_outbox_pending";
 
         /// When each stage of the way of a job last did something.
@@ -287,6 +285,7 @@ mod tests {
         metrics.broker().deliveries.inc(true.into());
         metrics.broker().published.inc(PublishResult::Nack);
         metrics.lane("default.urgent").oldest(Some(Timestamp::from_millis(2_500)));
+        metrics.lane("default.urgent").due(None);
         let text = metrics.render();
         for line in [
             "tidegate_broker_connected{connection=\"consuming\"} 0",
@@ -297,6 +296,7 @@ mod tests {
             "tidegate_publish_total{result=\"nack\"} 1",
             "tidegate_publish_confirm_duration_seconds_count 0",
             "tidegate_queue_oldest_enqueued_timestamp_seconds{lane=\"default.urgent\"} 2.5",
+            "tidegate_waiting_oldest_due_timestamp_seconds{lane=\"default.urgent\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }

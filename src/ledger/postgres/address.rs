@@ -31,20 +31,18 @@ impl Address {
         let mut url = Url::parse(text).map_err(|error| format!("the URL cannot be read: {error}"))?;
         let mut authorities = None;
         let mut wants_tls = false;
-        let mut kept: Vec<(String, String)> = Vec::new();
-        for (name, value) in url.query_pairs() {
+        // What is not ours stays as it was written: forms and PostgreSQL do not agree on what a plus sign means.
+        let mut kept: Vec<String> = Vec::new();
+        for pair in url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = url::form_urlencoded::parse(pair.as_bytes()).next().unwrap_or_default();
             match &*name {
                 "sslrootcert" => authorities = Some(PathBuf::from(&*value)),
                 // rustls proves the certificate and its name in each of these.
-                "sslmode" if matches!(&*value, "require" | "verify-ca" | "verify-full") => wants_tls = true,
-                "sslmode" => {}
-                _ => kept.push((name.into_owned(), value.into_owned())),
+                "sslmode" => wants_tls = matches!(&*value, "require" | "verify-ca" | "verify-full"),
+                _ => kept.push(pair.to_owned()),
             }
         }
-        url.set_query(None);
-        if !kept.is_empty() {
-            url.query_pairs_mut().extend_pairs(kept);
-        }
+        url.set_query(Some(kept.join("&").as_str()).filter(|query| !query.is_empty()));
         let mut config: Config = url.as_str().parse().map_err(|error| with_causes(&error))?;
         config.ssl_mode(if wants_tls { SslMode::Require } else { SslMode::Disable });
         config.connect_timeout(CONNECT_TIME).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
@@ -113,6 +111,13 @@ mod tests {
             let address = Address::read(&format!("postgres://u:p@db.example:5432/x{query}")).expect("read");
             assert_eq!(address.tls.is_some(), wants_tls, "{query}");
         }
+    }
+
+    #[test]
+    fn options_reach_the_database_as_they_were_written() {
+        let url = "postgres://u@db/x?sslmode=disable&options=-c%20work_mem%3D8MB&application_name=a+b";
+        let config = Address::read(url).expect("read").config;
+        assert_eq!((config.get_options(), config.get_application_name()), (Some("-c work_mem=8MB"), Some("a+b")));
     }
 
     #[test]

@@ -38,7 +38,8 @@ macro_rules! tenures {
             "::text[], $",
             $fences,
             "::bigint[]) WITH ORDINALITY AS t (number, fence, n)
-                JOIN leases l ON l.name = 'number:' || t.number
+                CROSS JOIN LATERAL (SELECT l.fence, l.owner, l.expires_at FROM leases l
+                    WHERE l.name = 'number:' || t.number OFFSET 0) l
                 WHERE l.fence = t.fence AND l.owner IS NOT NULL AND l.expires_at > clock_timestamp()
             ), "
         )
@@ -61,8 +62,9 @@ const DELIVERED: &str = concat!(
                 on_unknown, metadata, deadline, tenure)
         WHERE (SELECT general FROM hold_version) = $18
             AND a.tenure = ANY (ARRAY(SELECT n FROM tenures))
-            AND NOT ($20 AND EXISTS (
-                SELECT 1 FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted))
+            AND NOT ($20 AND (
+                SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted
+                LIMIT 1) IS NOT NULL)
         ON CONFLICT (key) DO NOTHING RETURNING key
     ), counted AS (
         INSERT INTO tally SELECT 'state', 'sending', count(*) FROM added HAVING count(*) > 0
@@ -76,22 +78,27 @@ const DELIVERED: &str = concat!(
 const CLAIMED: &str = concat!(
     "WITH ",
     tenures!("7", "8"),
-    "free AS MATERIALIZED (
-        SELECT j.key, j.state, j.reason, a.tenure, a.deadline
-        FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bigint[], $6::text[])
+    "asked AS MATERIALIZED (
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bigint[], $6::text[])
             AS a (key, digest, worker, tenure, deadline, recipient)
-        JOIN jobs j ON j.key = a.key JOIN waiting w ON w.key = a.key
-        WHERE j.key = ANY ($1) AND w.key = ANY ($1)
-            AND j.state IN ('queued', 'waiting') AND j.digest = a.digest AND j.lost < $12 AND w.owner = a.worker
-            AND (SELECT general FROM hold_version) = $9
+        WHERE (SELECT general FROM hold_version) = $9
             AND a.tenure = ANY (ARRAY(SELECT n FROM tenures))
-            AND NOT ($11 AND EXISTS (
-                SELECT 1 FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted))
-        ORDER BY j.key FOR UPDATE OF j
+            AND NOT ($11 AND (
+                SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted
+                LIMIT 1) IS NOT NULL)
+    ), free AS MATERIALIZED (
+        SELECT j.place, j.state, j.reason, a.tenure, a.deadline
+        FROM asked a
+        CROSS JOIN LATERAL (
+            SELECT 1 FROM waiting w WHERE w.key = a.key AND w.owner = a.worker OFFSET 0) w
+        CROSS JOIN LATERAL (
+            SELECT j.ctid AS place, j.state, j.reason FROM jobs j
+            WHERE j.key = a.key AND j.state IN ('queued', 'waiting') AND j.digest = a.digest AND j.lost < $12
+            FOR UPDATE) j
     ), gone AS (
         UPDATE jobs j SET state = 'sending', reason = NULL, code = NULL, attempt = j.attempt + 1,
             number = ($7::text[])[f.tenure], fence = ($8::bigint[])[f.tenure], deadline = f.deadline, updated_at = $10
-        FROM free f WHERE j.key = f.key AND j.key = ANY ($1)
+        FROM free f WHERE j.ctid = f.place
         RETURNING j.key, j.attempt, j.charged
     ), counted AS (
         INSERT INTO tally

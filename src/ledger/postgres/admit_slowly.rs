@@ -121,7 +121,8 @@ async fn leased(tx: &Tx<'_>, round: &[(usize, &&Ask)]) -> Result<HashSet<(Number
     let numbers: Vec<&str> = asked.iter().map(|(number, _)| number.as_str()).collect();
     let fences: Vec<i64> = asked.iter().map(|(_, fence)| *fence).collect();
     let sql = "SELECT t.n FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS t (number, fence, n)
-        JOIN leases l ON l.name = 'number:' || t.number
+        CROSS JOIN LATERAL (SELECT l.fence, l.owner, l.expires_at FROM leases l
+            WHERE l.name = 'number:' || t.number OFFSET 0) l
         WHERE l.fence = t.fence AND l.owner IS NOT NULL AND l.expires_at > clock_timestamp()";
     let asked: Vec<_> = asked.into_iter().collect();
     let mut leased = HashSet::new();
@@ -277,7 +278,8 @@ async fn let_go(tx: &Tx<'_>, gone: &[(&Standing, &Ask)]) -> Result<(), LedgerErr
             number = a.number, fence = a.fence, deadline = a.deadline, updated_at = a.now
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[], $6::bigint[])
             AS a (key, number, fence, deadline, attempt, now)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &numbers, &fences, &deadlines, &attempts, &nows]).await?;
     for (job, _) in gone {
         tx.tally.remove(job.state, job.reason);

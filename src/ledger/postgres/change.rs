@@ -93,7 +93,8 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
             updated_at = a.at, deadline = NULL
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[])
             AS a (key, state, reason, code, details, wamid, at)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &states, &reasons, &codes, &details, &wamids, &ats]).await?;
     if ends.iter().any(|(job, _)| job.row != RowOf::Nowhere) {
         let keys = uuids(ends.iter().map(|(job, _)| job.key));
@@ -119,12 +120,13 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
     let ats: Vec<i64> = waits.iter().map(|(_, wait)| wait.at.as_millis()).collect();
     let charged: Vec<i32> = waits.iter().map(|(_, wait)| int(wait.charged)).collect();
     let lost: Vec<i32> = waits.iter().map(|(_, wait)| int(wait.lost)).collect();
-    let untils: Vec<Option<i64>> = waits.iter().map(|(_, wait)| wait.place.until().map(Timestamp::as_millis)).collect();
+    let ends: Vec<Option<i64>> = waits.iter().map(|(_, wait)| wait.place.until().map(Timestamp::as_millis)).collect();
     let sql = "UPDATE jobs j SET state = 'waiting', reason = a.reason, code = a.code, charged = a.charged,
             lost = a.lost, updated_at = a.at, deadline = NULL
         FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::int[], $6::int[])
             AS a (key, reason, code, at, charged, lost)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
     tx.execute(sql, &[&keys, &reasons, &codes, &ats, &charged, &lost]).await?;
     put_in_place(tx, waits).await?;
     let sql = "INSERT INTO trail (key, n, at, state, reason, code, number, until)
@@ -132,7 +134,7 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
             a.code, (SELECT j.number FROM jobs j WHERE j.key = a.key), a.until
         FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS a (key, reason, code, at, until)
         RETURNING key, n";
-    let turns = tx.query(sql, &[&keys, &reasons, &codes, &ats, &untils]).await?;
+    let turns = tx.query(sql, &[&keys, &reasons, &codes, &ats, &ends]).await?;
     for (job, wait) in waits {
         tx.tally.remove(job.state, job.reason);
         tx.tally.add(State::Waiting, Some(wait.reason));
@@ -153,7 +155,7 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
 
 /// Puts the waiting rows where they belong; a job without one gets it from what the broker delivered.
 async fn put_in_place(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result<(), LedgerError> {
-    let (mut keys, mut dues, mut helds) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut keys, mut dues, mut under) = (Vec::new(), Vec::new(), Vec::new());
     let mut new = Vec::new();
     for (job, wait) in waits {
         let (due, held) = match wait.place {
@@ -165,7 +167,7 @@ async fn put_in_place(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result<()
             None => {
                 keys.push(uuid(job.key));
                 dues.push(due);
-                helds.push(held);
+                under.push(held);
             }
         }
     }
@@ -173,8 +175,9 @@ async fn put_in_place(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result<()
         let sql = "UPDATE waiting w SET owner = NULL, held = a.held,
                 class = CASE WHEN a.due IS NULL THEN w.class ELSE 0 END, due_at = coalesce(a.due, w.due_at)
             FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS a (key, due, held)
-            WHERE w.key = a.key AND w.key = ANY ($1)";
-        tx.execute(sql, &[&keys, &dues, &helds]).await?;
+            CROSS JOIN LATERAL (SELECT f.ctid AS place FROM waiting f WHERE f.key = a.key OFFSET 0) f
+            WHERE w.ctid = f.place";
+        tx.execute(sql, &[&keys, &dues, &under]).await?;
     }
     insert_rows(tx, &new).await
 }
@@ -186,14 +189,15 @@ pub(super) async fn lose(tx: &Tx<'_>, losses: &[(&Standing, Loss<'_>)]) -> Resul
     }
     let keys: Vec<Uuid> = losses.iter().map(|(job, _)| uuid(job.key)).collect();
     let reasons: Vec<&str> = losses.iter().map(|(_, loss)| loss.reason.as_str()).collect();
-    let untils: Vec<i64> = losses.iter().map(|(_, loss)| loss.until.as_millis()).collect();
+    let ends: Vec<i64> = losses.iter().map(|(_, loss)| loss.until.as_millis()).collect();
     let ats: Vec<i64> = losses.iter().map(|(_, loss)| loss.at.as_millis()).collect();
     let lost: Vec<i32> = losses.iter().map(|(job, _)| int(job.lost + u32::from(job.state == State::Sending))).collect();
     let sql = "UPDATE jobs j SET state = 'unknown', reason = a.reason, deadline = a.until, lost = a.lost,
             updated_at = a.at
         FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::int[]) AS a (key, reason, until, at, lost)
-        WHERE j.key = a.key AND j.key = ANY ($1)";
-    tx.execute(sql, &[&keys, &reasons, &untils, &ats, &lost]).await?;
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
+    tx.execute(sql, &[&keys, &reasons, &ends, &ats, &lost]).await?;
     let new = losses.iter().filter(|(job, _)| job.row == RowOf::Nowhere);
     let new = new.filter_map(|(_, loss)| {
         loss.delivered.map(|routed| NewRow { routed, due: None, held: 0, owner: Some(Uuid::nil()) })
@@ -226,7 +230,7 @@ pub(super) async fn insert_rows(tx: &Tx<'_>, rows: &[NewRow<'_>]) -> Result<(), 
     let lanes = tx.desk.introduce(rows.iter().map(|row| row.routed)).await?;
     let keys: Vec<Uuid> = rows.iter().map(|row| uuid(row.routed.job.key)).collect();
     let dues: Vec<Option<i64>> = rows.iter().map(|row| row.due).collect();
-    let helds: Vec<i64> = rows.iter().map(|row| row.held).collect();
+    let under: Vec<i64> = rows.iter().map(|row| row.held).collect();
     let owners: Vec<Option<Uuid>> = rows.iter().map(|row| row.owner).collect();
     let expiries: Vec<i64> = rows.iter().map(|row| worth_until(&row.routed.job).as_millis()).collect();
     let bodies: Vec<String> = rows.iter().map(|row| body(&row.routed.job)).collect();
@@ -237,7 +241,7 @@ pub(super) async fn insert_rows(tx: &Tx<'_>, rows: &[NewRow<'_>]) -> Result<(), 
             WITH ORDINALITY AS a (key, lane, due, held, owner, expires_at, body, n)
         ORDER BY a.n
         ON CONFLICT (key) DO NOTHING";
-    tx.execute(sql, &[&keys, &lanes, &dues, &helds, &owners, &expiries, &bodies]).await?;
+    tx.execute(sql, &[&keys, &lanes, &dues, &under, &owners, &expiries, &bodies]).await?;
     Ok(())
 }
 

@@ -17,49 +17,49 @@ use crate::job::JobKey;
 use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError, WorkerId};
 use crate::outcome::{Reason, State};
 
-/// Rows that are due, and fresh ones, each as far as its lane has room. The array bounds every plan to these rows.
+/// Rows that are due, and fresh ones, each as far as its lane has room.
 const FREE: &str = "WITH rooms AS MATERIALIZED (
         SELECT * FROM unnest($1::int[], $2::int[], $3::int[]) WITH ORDINALITY AS r (lane, timed, fresh, n)
     ), picked AS MATERIALIZED (
-        SELECT r.n, p.key FROM rooms r CROSS JOIN LATERAL (
-            SELECT key FROM (
-                SELECT w.key FROM waiting w
+        SELECT r.n, p.place FROM rooms r CROSS JOIN LATERAL (
+            SELECT place FROM (
+                SELECT w.ctid AS place FROM waiting w
                 WHERE w.lane = r.lane AND w.class = 0 AND w.due_at <= $4 AND w.owner IS NULL AND w.held = 0
                 ORDER BY w.due_at, w.seq LIMIT r.timed FOR UPDATE SKIP LOCKED) timed
             UNION ALL
-            SELECT key FROM (
-                SELECT w.key FROM waiting w
+            SELECT place FROM (
+                SELECT w.ctid AS place FROM waiting w
                 WHERE w.lane = r.lane AND w.class = 1 AND w.owner IS NULL AND w.held = 0
                 ORDER BY w.due_at, w.seq LIMIT r.fresh FOR UPDATE SKIP LOCKED) fresh) p
     )
     UPDATE waiting w SET owner = $5 FROM picked p
-    WHERE w.key = p.key AND w.key = ANY (ARRAY(SELECT key FROM picked))
+    WHERE w.ctid = p.place
     RETURNING p.n, w.key, w.class, w.due_at, w.seq, w.expires_at, w.body, 0::bigint";
 
 /// Rows under holds that are lifted, lane by lane: those of one hold may all be in lanes that nobody asks for.
 const LET_OUT: &str = "WITH rooms AS MATERIALIZED (
         SELECT * FROM unnest($1::int[], $2::int[]) WITH ORDINALITY AS r (lane, room, n)
     ), picked AS MATERIALIZED (
-        SELECT r.n, p.key, p.held FROM rooms r CROSS JOIN LATERAL (
-            SELECT q.key, h.id AS held FROM (SELECT id FROM holds WHERE lifted ORDER BY id) h CROSS JOIN LATERAL (
-                SELECT w.key FROM waiting w WHERE w.held = h.id AND w.held > 0 AND w.lane = r.lane
+        SELECT r.n, p.place, p.held FROM rooms r CROSS JOIN LATERAL (
+            SELECT q.place, h.id AS held FROM (SELECT id FROM holds WHERE lifted ORDER BY id) h CROSS JOIN LATERAL (
+                SELECT w.ctid AS place FROM waiting w WHERE w.held = h.id AND w.held > 0 AND w.lane = r.lane
                 ORDER BY w.due_at, w.seq LIMIT r.room FOR UPDATE SKIP LOCKED) q
             LIMIT r.room) p
     )
     UPDATE waiting w SET owner = $3, held = 0 FROM picked p
-    WHERE w.key = p.key AND w.key = ANY (ARRAY(SELECT key FROM picked))
+    WHERE w.ctid = p.place
     RETURNING p.n, w.key, w.class, w.due_at, w.seq, w.expires_at, w.body, p.held";
 
 /// The first row under one hold in any of these lanes.
 const TRIAL: &str = "WITH rooms AS MATERIALIZED (SELECT * FROM unnest($1::int[]) WITH ORDINALITY AS r (lane, n)),
     picked AS MATERIALIZED (
-        SELECT r.n, p.key FROM rooms r CROSS JOIN LATERAL (
-            SELECT w.key FROM waiting w WHERE w.held = $2 AND w.held > 0 AND w.lane = r.lane
+        SELECT r.n, p.place FROM rooms r CROSS JOIN LATERAL (
+            SELECT w.ctid AS place FROM waiting w WHERE w.held = $2 AND w.held > 0 AND w.lane = r.lane
             ORDER BY w.due_at, w.seq LIMIT 1 FOR UPDATE SKIP LOCKED) p
         LIMIT 1
     )
     UPDATE waiting w SET owner = $3, held = 0 FROM picked p
-    WHERE w.key = p.key AND w.key = ANY (ARRAY(SELECT key FROM picked))
+    WHERE w.ctid = p.place
     RETURNING p.n, w.key, w.class, w.due_at, w.seq, w.expires_at, w.body, $2";
 
 /// What each lane has left.

@@ -103,12 +103,6 @@ pub(super) async fn drop_empty(session: &Session, limit: u32) -> Result<(), Ledg
     Ok(())
 }
 
-/// The hold of a number, if it stands; it is not lifted before this transaction ends, so rows may be parked under it.
-pub(super) async fn standing(tx: &Tx<'_>, hold: HoldId) -> Result<Option<Hold>, LedgerError> {
-    let query = format!("SELECT {COLUMNS} FROM holds WHERE id = $1 AND NOT lifted FOR SHARE");
-    Ok(hold_cache::read(tx, &query, &[&hold.0]).await?.pop())
-}
-
 /// Every hold but the recipients', as it stands now.
 pub(super) async fn general(session: &Session) -> Result<Vec<Hold>, LedgerError> {
     let query = format!("SELECT {COLUMNS} FROM holds WHERE scope <> 'recipient' AND NOT lifted ORDER BY id");

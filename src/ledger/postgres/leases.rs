@@ -37,7 +37,7 @@ const FREE: &str = "WITH found AS (
     FROM found f WHERE w.key = f.key RETURNING f.is_free";
 
 /// The claims of workers that are gone are freed so many at a time, with each renewal of somebody's leases.
-const FREED: i64 = 2_000;
+const FREED: usize = 2_000;
 
 /// Takes leases, and frees the claims of workers that have none.
 pub(super) async fn take(
@@ -62,22 +62,21 @@ pub(super) async fn take(
     taken.sort_by_cached_key(place);
     let gone: Vec<Uuid> =
         tx.query(GONE, &[&Uuid::nil()]).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    free(tx, &gone).await?;
+    if !gone.is_empty() {
+        free(tx, &gone).await?;
+    }
     Ok(taken)
 }
 
-/// Puts what these workers have claimed back in line.
-async fn free(tx: &Tx<'_>, workers: &[Uuid]) -> Result<(), LedgerError> {
-    if workers.is_empty() {
-        return Ok(());
-    }
-    let rows = tx.query(FREE, &[&workers, &Uuid::nil(), &FREED]).await?;
-    for row in rows {
+/// Puts what these workers have claimed back in line, and says how many rows it found.
+async fn free(tx: &Tx<'_>, workers: &[Uuid]) -> Result<usize, LedgerError> {
+    let rows = tx.query(FREE, &[&workers, &Uuid::nil(), &(FREED as i64)]).await?;
+    for row in &rows {
         if row.try_get(0)? {
             tx.stir(Stir::Work);
         }
     }
-    Ok(())
+    Ok(rows.len())
 }
 
 /// Every lease, whoever holds it.
@@ -111,7 +110,8 @@ pub(super) async fn release(tx: &Tx<'_>, worker: WorkerId) -> Result<(), LedgerE
     if tx.execute(sql, &[&worker.0]).await? > 0 {
         tx.stir(Stir::Leases);
     }
-    free(tx, &[worker.0]).await
+    while free(tx, &[worker.0]).await? == FREED {}
+    Ok(())
 }
 
 /// Forgets who held what nobody holds any more. A number's fence must never be used twice: its row stays.

@@ -1,32 +1,39 @@
 //! Dead bodies: what could not become a job, or what nobody should try again.
 
+use std::collections::HashMap;
+
 use tokio_postgres::Row;
 
 use super::desk::{Session, Tx};
+use super::words::clean;
 use crate::clock::Timestamp;
 use crate::ledger::{Dead, DeadRow, LedgerError};
 
-/// Sets bodies aside, each once. Two that come with the same one wait for each other, so they come in order.
+/// Numbered in the order in which they came, but written in that of their hashes: two that bury the same never wait
+/// for each other in a ring.
+const BURY: &str = "WITH given AS MATERIALIZED (
+        SELECT nextval('dead_seq_seq') AS seq, d.*
+        FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+            AS d (hash, body, reason, field, origin, at))
+    INSERT INTO dead (seq, hash, body, reason, field, origin, at) OVERRIDING SYSTEM VALUE
+    SELECT * FROM given ORDER BY hash, seq
+    ON CONFLICT (hash) DO NOTHING";
+
+/// Sets bodies aside, each once.
 pub(super) async fn bury(tx: &Tx<'_>, dead: &[Dead]) -> Result<Vec<i64>, LedgerError> {
-    let mut order: Vec<_> = dead.iter().enumerate().map(|(place, dead)| (dead.hash(), place)).collect();
-    order.sort_unstable();
-    let mut seqs = vec![0; dead.len()];
-    for (hash, place) in order {
-        let dead = &dead[place];
-        let sql = "INSERT INTO dead (hash, body, reason, field, origin, at) VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (hash) DO NOTHING RETURNING seq";
-        let (hash, body, at) = (&hash[..], dead.kept(), dead.at.as_millis());
-        let buried = tx.query_opt(sql, &[&hash, &body, &dead.reason, &dead.field, &dead.origin, &at]).await?;
-        let row = match buried {
-            Some(row) => {
-                tx.tally.bury(1);
-                row
-            }
-            None => tx.query_one("SELECT seq FROM dead WHERE hash = $1", &[&hash]).await?,
-        };
-        seqs[place] = row.try_get(0)?;
-    }
-    Ok(seqs)
+    let hashes: Vec<[u8; 32]> = dead.iter().map(Dead::hash).collect();
+    let hashes: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+    let bodies: Vec<&[u8]> = dead.iter().map(Dead::kept).collect();
+    let of = |part: fn(&Dead) -> &String| dead.iter().map(|dead| clean(part(dead))).collect::<Vec<_>>();
+    let (reasons, fields, origins) = (of(|dead| &dead.reason), of(|dead| &dead.field), of(|dead| &dead.origin));
+    let times: Vec<i64> = dead.iter().map(|dead| dead.at.as_millis()).collect();
+    let buried = tx.execute(BURY, &[&hashes, &bodies, &reasons, &fields, &origins, &times]).await?;
+    tx.tally.bury(i64::try_from(buried).expect("a batch is small"));
+    let rows = tx.query("SELECT hash, seq FROM dead WHERE hash = ANY ($1::bytea[])", &[&hashes]).await?;
+    let numbers = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    let numbers = numbers.collect::<Result<HashMap<&[u8], i64>, tokio_postgres::Error>>()?;
+    // Another command may have dropped a row at this very moment: then it is nobody's.
+    Ok(hashes.iter().map(|hash| numbers.get(hash).copied().unwrap_or(0)).collect())
 }
 
 /// Drops bodies and says how many there were.

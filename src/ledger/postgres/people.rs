@@ -16,7 +16,8 @@ const BATCH: usize = 200;
 
 impl PostgresLedger {
     pub(in crate::ledger) async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
-        self.read((), |session, ()| Box::pin(holds::general(session))).await
+        let session = self.shared.desk.session().await?;
+        session.in_time(holds::general(&session)).await
     }
 
     pub(in crate::ledger) async fn holds_list(&self, limit: u32) -> Result<Vec<Hold>, LedgerError> {
@@ -43,7 +44,8 @@ impl PostgresLedger {
     }
 
     pub(in crate::ledger) async fn leases(&self, _now: Timestamp) -> Result<Vec<LeaseRow>, LedgerError> {
-        self.read((), |session, ()| Box::pin(leases::list(session))).await
+        let session = self.shared.desk.session().await?;
+        session.in_time(leases::list(&session)).await
     }
 
     pub(in crate::ledger) async fn hand_over(&self, worker: WorkerId, names: Vec<String>) -> Result<(), LedgerError> {
@@ -134,7 +136,8 @@ impl PostgresLedger {
     }
 
     pub(in crate::ledger) async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
-        self.read(limit, |session, limit| Box::pin(fleet::outbox(session, *limit))).await
+        let session = self.shared.desk.session().await?;
+        session.in_time(fleet::outbox(&session, limit)).await
     }
 
     pub(in crate::ledger) async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {

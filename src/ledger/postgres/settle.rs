@@ -21,13 +21,17 @@ use crate::outcome::{Reason, State};
 const HELD_FOR_QUALITY: &str = "held by Meta to assess the template's quality";
 
 /// Ends what was being sent, and no more than that: most settlements are this. Those left out are returned.
+///
+/// Here as everywhere rows are found one by one in an index, whatever the planner thinks: it knows nothing of the
+/// arrays, nor of a new table, and to read the one in full for each row of the other would seem cheap to it.
 const END: &str = "WITH done AS (
         UPDATE jobs j SET state = a.state, reason = a.reason, code = a.code, details = a.details, wamid = a.wamid,
             accepted_at = CASE WHEN a.state = 'accepted' THEN a.at END, ended_at = a.at, updated_at = a.at,
             deadline = NULL
         FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::bigint[])
             AS a (key, attempt, state, reason, code, details, wamid, at)
-        WHERE j.key = a.key AND j.key = ANY ($1) AND j.attempt = a.attempt AND j.state = 'sending'
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place AND j.attempt = a.attempt AND j.state = 'sending'
         RETURNING j.key, j.state
     ), gone AS (
         DELETE FROM waiting WHERE key = ANY (ARRAY(SELECT key FROM done))

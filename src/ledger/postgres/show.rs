@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::desk::Session;
 use super::hold_cache;
+use super::standing::{uuid, uuids};
 use super::words::{count, known_word, time, word};
 use crate::clock::Timestamp;
 use crate::job::{JobId, JobKey, NumberId, PoolName, Source};
@@ -24,28 +25,42 @@ const JOB: &str = "SELECT j.key, j.id, j.source, j.state, j.reason, j.code, l.po
     LEFT JOIN waiting w ON w.key = j.key
     LEFT JOIN holds h ON h.id = w.held AND w.held > 0";
 
-/// The keys that a name may mean: under the source given, or under each source and none; of these, those of jobs.
-pub(super) async fn keys_of(session: &Session, job: &JobRef) -> Result<Vec<JobKey>, LedgerError> {
-    let mut keys: Vec<JobKey> = Vec::new();
-    if let Ok(id) = job.id.parse::<JobId>() {
-        match &job.source {
-            Some(source) => keys.extend(source.parse::<Source>().ok().map(|source| JobKey::of(Some(&source), &id))),
-            None => {
-                keys.push(JobKey::of(None, &id));
-                for row in session.query("SELECT name FROM sources ORDER BY name", &[]).await? {
-                    let source = row.try_get::<_, &str>(0)?.parse::<Source>().ok();
-                    keys.extend(source.map(|source| JobKey::of(Some(&source), &id)));
+/// Which producers there are: an id without its source may be any of theirs.
+pub(super) struct Producers(Vec<Source>);
+
+impl Producers {
+    pub(super) async fn read(session: &Session) -> Result<Self, LedgerError> {
+        let rows = session.query("SELECT name FROM sources ORDER BY name", &[]).await?;
+        let names = rows.iter().map(|row| row.try_get::<_, &str>(0)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self(names.into_iter().filter_map(|name| name.parse().ok()).collect()))
+    }
+
+    /// The keys that a name may mean: under the source given, or under each source and none.
+    pub(super) fn candidates(&self, job: &JobRef) -> Vec<JobKey> {
+        let mut keys: Vec<JobKey> = Vec::new();
+        if let Ok(id) = job.id.parse::<JobId>() {
+            match &job.source {
+                Some(source) => keys.extend(source.parse().ok().map(|source| JobKey::of(Some(&source), &id))),
+                None => {
+                    keys.push(JobKey::of(None, &id));
+                    keys.extend(self.0.iter().map(|source| JobKey::of(Some(source), &id)));
                 }
             }
         }
+        if job.source.is_none() {
+            keys.extend(job.id.parse::<JobKey>().ok());
+        }
+        keys
     }
-    if job.source.is_none() {
-        keys.extend(job.id.parse::<JobKey>().ok());
-    }
-    let asked: Vec<Uuid> = keys.iter().map(|key| Uuid::from_bytes(*key.as_bytes())).collect();
+}
+
+/// The jobs that a name may mean.
+pub(super) async fn keys_of(session: &Session, job: &JobRef) -> Result<Vec<JobKey>, LedgerError> {
+    let mut keys = Producers::read(session).await?.candidates(job);
+    let asked = uuids(keys.iter().copied());
     let rows = session.query("SELECT key FROM jobs WHERE key = ANY ($1::uuid[])", &[&asked]).await?;
     let there = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
-    keys.retain(|key| there.contains(&Uuid::from_bytes(*key.as_bytes())));
+    keys.retain(|key| there.contains(&uuid(*key)));
     Ok(keys)
 }
 
@@ -53,7 +68,7 @@ pub(super) async fn keys_of(session: &Session, job: &JobRef) -> Result<Vec<JobKe
 pub(super) async fn show(session: &Session, job: &JobRef) -> Result<Vec<JobRow>, LedgerError> {
     let mut found = Vec::new();
     for key in keys_of(session, job).await? {
-        let key = Uuid::from_bytes(*key.as_bytes());
+        let key = uuid(key);
         let row = session.query_opt(&format!("{JOB} WHERE j.key = $1"), &[&key]).await?;
         found.extend(row.as_ref().map(read).transpose()?);
     }
@@ -95,13 +110,13 @@ pub(super) async fn trail(session: &Session, key: JobKey) -> Result<Vec<TrailEnt
             until: time(row, 6)?,
         })
     };
-    session.query(sql, &[&Uuid::from_bytes(*key.as_bytes())]).await?.iter().map(entry).collect()
+    session.query(sql, &[&uuid(key)]).await?.iter().map(entry).collect()
 }
 
 /// How many free rows of its lane go before a job that stands in line itself.
 pub(super) async fn waiting_ahead(session: &Session, key: JobKey, now: Timestamp) -> Result<Option<u32>, LedgerError> {
     let sql = "SELECT lane, class, due_at, seq FROM waiting WHERE key = $1 AND owner IS NULL AND held = 0";
-    let Some(place) = session.query_opt(sql, &[&Uuid::from_bytes(*key.as_bytes())]).await? else { return Ok(None) };
+    let Some(place) = session.query_opt(sql, &[&uuid(key)]).await? else { return Ok(None) };
     let (lane, class): (i32, i16) = (place.try_get(0)?, place.try_get(1)?);
     let (due_at, seq): (i64, i64) = (place.try_get(2)?, place.try_get(3)?);
     let sql =

@@ -4,17 +4,22 @@ use rusqlite::Connection;
 
 use super::desk::{known_word, word};
 use crate::clock::Timestamp;
-use crate::ledger::{Census, LedgerError};
+use crate::ledger::{Census, LaneAge, LedgerError};
 
-/// The first row of each lane, timed and fresh: what has stood in line longest is among them.
-const OLDEST: &str = "SELECT min(since) FROM (
-    SELECT (SELECT w.due_at FROM waiting w
+/// The first row of each lane, timed and fresh: what has stood in line longest is among them. Jobs that were taken
+/// back before anybody saw them have a lane without a name.
+const LANES: &str = "SELECT pool, priority, min(since) FROM (
+    SELECT l.pool, l.priority, (SELECT w.due_at FROM waiting w
             WHERE w.lane = l.id AND w.class = 0 AND w.owned = 0 AND w.held = 0
-            ORDER BY w.due_at LIMIT 1) AS since FROM lanes l
+            ORDER BY w.due_at LIMIT 1) AS since FROM lanes l WHERE l.pinned = '' AND l.pool <> ''
     UNION ALL
-    SELECT (SELECT j.created_at FROM waiting w CROSS JOIN jobs j ON j.seq = w.seq
+    SELECT l.pool, l.priority, (SELECT j.created_at FROM waiting w CROSS JOIN jobs j ON j.seq = w.seq
             WHERE w.lane = l.id AND w.class = 1 AND w.owned = 0 AND w.held = 0
-            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l)";
+            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l WHERE l.pinned = '' AND l.pool <> '')
+    GROUP BY pool, priority ORDER BY pool, priority";
+
+/// The relay takes the oldest first, so there are few gaps: two looks at an index instead of one at every row.
+const OUTBOX: &str = "SELECT coalesce((SELECT max(seq) FROM outbox) - (SELECT min(seq) FROM outbox) + 1, 0)";
 
 /// Reads the counts.
 pub(super) fn census(conn: &Connection) -> Result<Census, LedgerError> {
@@ -32,7 +37,13 @@ pub(super) fn census(conn: &Connection) -> Result<Census, LedgerError> {
     }
     census.states.sort_unstable_by_key(|(state, _)| *state);
     census.waiting.sort_unstable_by_key(|(reason, _)| *reason);
-    let oldest: Option<i64> = conn.prepare_cached(OLDEST)?.query_row([], |row| row.get(0))?;
-    census.oldest_due = oldest.map(Timestamp::from_millis);
+    let mut find = conn.prepare_cached(LANES)?;
+    let mut rows = find.query([])?;
+    while let Some(row) = rows.next()? {
+        let since = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
+        census.lanes.push(LaneAge { pool: word(row, 0)?, priority: word(row, 1)?, since });
+    }
+    let outbox: i64 = conn.prepare_cached(OUTBOX)?.query_row([], |row| row.get(0))?;
+    census.outbox = u64::try_from(outbox).unwrap_or(0);
     Ok(census)
 }

@@ -22,6 +22,7 @@ pub async fn events_are_written_where_somebody_listens(bench: &Bench) {
         steps.settle(&admission, accepted(), at(11)).await;
         let events = bench.outbox_take(9).await.expect("taken");
         assert_eq!(events.iter().map(|event| event.topic.as_str()).collect::<Vec<_>>(), expected);
+        assert_eq!(steps.census().await.outbox, expected.len() as u64);
         let Some(last) = events.last() else { continue };
         let body: serde_json::Value = serde_json::from_str(&last.body).expect("JSON");
         let at = at(11).to_string();

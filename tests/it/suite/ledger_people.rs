@@ -1,7 +1,8 @@
 //! What people ask and decide.
 
-use tidegate::job::Job;
-use tidegate::ledger::{Dead, FleetRow, JobFilter, Ledger, Resolution};
+use tidegate::clock::Timestamp;
+use tidegate::job::{Job, Priority};
+use tidegate::ledger::{Dead, FleetRow, JobFilter, LaneAge, Ledger, Resolution};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -47,6 +48,10 @@ pub async fn jobs_are_listed_newest_first_and_filtered(ledger: &Ledger) {
     assert!(list(nowhere).await.is_empty());
 }
 
+fn normal_since(since: Option<Timestamp>) -> LaneAge {
+    LaneAge { pool: "default".parse().expect("a pool"), priority: Priority::Normal, since }
+}
+
 pub async fn the_census_counts_every_job_where_it_stands(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     assert!(steps.census().await.states.is_empty());
@@ -56,17 +61,17 @@ pub async fn the_census_counts_every_job_where_it_stands(ledger: &Ledger) {
     steps.enqueue(Job { not_before: Some(at(7)), ..job("d") }, at(6)).await;
     let census = steps.census().await;
     assert_eq!(census.states, [(State::Queued, 3), (State::Waiting, 1)]);
-    assert_eq!((census.waiting, census.oldest_due), (vec![(Reason::NotBefore, 1)], Some(at(5))));
+    assert_eq!((census.waiting, census.lanes), (vec![(Reason::NotBefore, 1)], vec![normal_since(Some(at(5)))]));
     let admission = steps.start_again(job("a"), at(6)).await;
     steps.settle(&admission, retry(at(3)), at(6)).await;
     let census = steps.census().await;
     assert_eq!(census.waiting, [(Reason::ServiceUnavailable, 1), (Reason::NotBefore, 1)]);
-    assert_eq!(census.oldest_due, Some(at(3)));
+    assert_eq!(census.lanes, [normal_since(Some(at(3)))]);
     ledger.bury(vec![body("x")]).await.expect("buried");
     ledger.cancel(["a", "b", "c", "d"].map(named).to_vec(), Unseen::Refuse, at(9)).await.expect("answered");
     let census = steps.census().await;
     assert_eq!((census.states, census.dead), (vec![(State::Cancelled, 4)], 1));
-    assert_eq!((census.waiting, census.oldest_due), (vec![], None));
+    assert_eq!((census.waiting, census.lanes), (vec![], vec![normal_since(None)]));
 }
 
 pub async fn people_learn_how_many_go_before_a_job(ledger: &Ledger) {
