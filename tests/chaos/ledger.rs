@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 use tokio_postgres::{Client, NoTls};
 
@@ -61,6 +61,14 @@ impl Ledger {
     /// Events that nobody was told yet.
     pub async fn untold(&self) -> Result<usize> {
         self.count("outbox").await
+    }
+
+    /// Who holds the lease of a number, and its fence.
+    pub async fn lease(&self, number: &str) -> Result<(Option<String>, u64)> {
+        let sql = "SELECT CAST(owner AS TEXT), CAST(fence AS TEXT), '' FROM leases WHERE name = 'number:";
+        let rows = self.ask(&format!("{sql}{number}'")).await?;
+        let [owner, fence, _] = rows.into_iter().next().context("it has no lease")?;
+        Ok((owner, fence.unwrap_or_default().parse()?))
     }
 
     async fn count(&self, table: &str) -> Result<usize> {

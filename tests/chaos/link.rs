@@ -96,10 +96,10 @@ impl Link {
         self.state.send_modify(|state| state.mode = Mode::Open);
     }
 
-    /// How many HTTP POSTs began on it after this instant.
-    pub fn posts_after(&self, start: Instant) -> usize {
+    /// When HTTP POSTs began on it, from this instant to that.
+    pub fn posts(&self, from: Instant, to: Instant) -> Vec<Instant> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().filter(|at| **at > start).count()
+        requests.iter().filter(|at| (from..to).contains(*at)).copied().collect()
     }
 }
 

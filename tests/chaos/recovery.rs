@@ -11,6 +11,8 @@ pub struct Recovery {
     numbers: Vec<String>,
     oracle: Oracle,
     awaited: Vec<Awaited>,
+    /// The slowest that was seen where it happened.
+    seen: Option<Duration>,
 }
 
 /// What is to be seen after a fault, on the oracle's clock.
@@ -23,7 +25,7 @@ enum Awaited {
 
 impl Recovery {
     pub fn new(numbers: Vec<String>, oracle: Oracle) -> Self {
-        Self { numbers, oracle, awaited: Vec::new() }
+        Self { numbers, oracle, awaited: Vec::new(), seen: None }
     }
 
     /// Now, on the oracle's clock.
@@ -41,11 +43,16 @@ impl Recovery {
         self.awaited.push(Awaited::EveryNumber { broken_ns });
     }
 
+    /// Sending was seen to be back after so long.
+    pub fn took(&mut self, time: Duration) {
+        self.seen = self.seen.max(Some(time));
+    }
+
     /// The slowest of them all; none if nothing was awaited, an error if something never came.
     pub fn slowest(&self) -> Result<Option<Duration>, String> {
         let entries = self.oracle.accepted_entries();
         let arrivals: Vec<u64> = entries.iter().map(|entry| entry.at_ns).collect();
-        let mut slowest = None;
+        let mut slowest = self.seen;
         for awaited in &self.awaited {
             let came = match awaited {
                 Awaited::Rate { broken_ns, healed_ns } => rate_is_back(&arrivals, *broken_ns, *healed_ns),

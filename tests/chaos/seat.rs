@@ -93,9 +93,9 @@ impl Seat {
         self.signal(Signal::CONT)
     }
 
-    /// How many requests it began to send after this instant; only where its way to Meta is a link.
-    pub fn posts_after(&self, start: Instant) -> usize {
-        self.links.meta.as_ref().expect("this cell taps the way to Meta").posts_after(start)
+    /// When it began to send requests, from this instant to that; only where its way to Meta is a link.
+    pub fn posts(&self, from: Instant, to: Instant) -> Vec<Instant> {
+        self.links.meta.as_ref().expect("this cell taps the way to Meta").posts(from, to)
     }
 
     /// Whether a worker sits here.
