@@ -94,13 +94,21 @@ def dashed(pattern):
     }
 
 
+def right(name, unit):
+    """A line of its own unit, read on the right."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": "unit", "value": unit}, {"id": "custom.axisPlacement", "value": "right"}],
+    }
+
+
 # Rows of the board: a height, and panels, each with its width of 24.
 ROWS = [
     (4, [
         (4, stat(
             "Oldest job that could go",
-            "How long the job that waits longest could have gone already, in a worker's hands or in the ledger. Behind a "
-            "campaign at its limit this is the campaign's age: look at «Rate against limit» beside it.",
+            "How long the job that waits longest could have gone already, in a worker's hands or in the ledger (which is looked "
+            "at every 15 s). Behind a campaign at its limit this is the campaign's age: look at «Rate against limit» beside it.",
             "s",
             """clamp_min(time() - min(
                 {__name__=~"tidegate_queue_oldest_enqueued_timestamp_seconds|tidegate_waiting_oldest_due_timestamp_seconds", %s} > 0
@@ -287,17 +295,15 @@ ROWS = [
         (8, graph(
             "Ledger",
             "Time of its commits and admissions at p99: below 25 ms is well, above 50 ms holds up the sending; calls that it "
-            "could not carry out, a second.",
+            "could not carry out, a second; calls that wait for a connection to PostgreSQL.",
             "s",
             [
                 target("histogram_quantile(0.99, sum by (le) (rate(tidegate_ledger_commit_duration_seconds_bucket{}[$__rate_interval])))", "commit p99"),
                 target("histogram_quantile(0.99, sum by (le) (rate(tidegate_admission_duration_seconds_bucket{}[$__rate_interval])))", "admission p99"),
                 target("sum(rate(tidegate_ledger_failures_total{}[$__rate_interval]))", "failures"),
+                target("sum(tidegate_ledger_pool_waiting{})", "wait for a connection"),
             ],
-            overrides=[{
-                "matcher": {"id": "byName", "options": "failures"},
-                "properties": [{"id": "unit", "value": "ops"}, {"id": "custom.axisPlacement", "value": "right"}],
-            }],
+            overrides=[right("failures", "ops"), right("wait for a connection", "short")],
         )),
         (8, graph(
             "Leases and fences",
@@ -317,7 +323,15 @@ ROWS = [
         )),
     ]),
     (8, [
-        (8, graph(
+        (6, graph(
+            "Jobs that lie in the broker",
+            "Messages in the lanes' queues that nobody has in hand. RabbitMQ tells it, by /metrics/detailed with the family "
+            "queue_coarse_metrics.",
+            "short",
+            [target('sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~".+[.]jobs[.].+"})', "{{queue}}")],
+            stacked=True,
+        )),
+        (6, graph(
             "Broker: what comes",
             "Deliveries a second, and how many are in workers' hands unacked. Redelivered ones were in hand of a worker or a "
             "connection that went away.",
@@ -327,12 +341,9 @@ ROWS = [
                 target('sum(rate(tidegate_queue_deliveries_total{redelivered="true", %s}[$__rate_interval]))' % OURS, "redelivered"),
                 target("sum(tidegate_queue_unacked{})", "unacked"),
             ],
-            overrides=[{
-                "matcher": {"id": "byName", "options": "unacked"},
-                "properties": [{"id": "unit", "value": "short"}, {"id": "custom.axisPlacement", "value": "right"}],
-            }],
+            overrides=[right("unacked", "short")],
         )),
-        (8, graph(
+        (6, graph(
             "Broker: what goes",
             "Events published a second, by what the broker said, and how many are not published yet.",
             "ops",
@@ -340,12 +351,9 @@ ROWS = [
                 target("sum by (result) (rate(tidegate_publish_total{}[$__rate_interval]))", "{{result}}"),
                 target("max(tidegate_outbox_pending{})", "not published yet"),
             ],
-            overrides=[{
-                "matcher": {"id": "byName", "options": "not published yet"},
-                "properties": [{"id": "unit", "value": "short"}, {"id": "custom.axisPlacement", "value": "right"}],
-            }],
+            overrides=[right("not published yet", "short")],
         )),
-        (8, graph(
+        (6, graph(
             "Broker: connections",
             "Times that it had to be connected to again, by why, and how long its confirms take at p99.",
             "short",
@@ -353,10 +361,7 @@ ROWS = [
                 target("sum by (reason) (increase(tidegate_broker_reconnects_total{}[5m]))", "{{reason}}, in 5 min"),
                 target("histogram_quantile(0.99, sum by (le) (rate(tidegate_publish_confirm_duration_seconds_bucket{}[$__rate_interval])))", "confirm p99"),
             ],
-            overrides=[{
-                "matcher": {"id": "byName", "options": "confirm p99"},
-                "properties": [{"id": "unit", "value": "s"}, {"id": "custom.axisPlacement", "value": "right"}],
-            }],
+            overrides=[right("confirm p99", "s")],
         )),
     ]),
 ]

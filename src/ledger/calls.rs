@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{
-    AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, LeaseRow, Ledger, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled, Settlement,
-    Signal, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
+    AdmitRequest, Admitted, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, FleetRow, JobFilter,
+    JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled,
+    Settlement, Signal, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
@@ -20,6 +20,14 @@ impl Ledger {
         match self {
             Self::Sqlite(ledger) => ledger.signals(),
             Self::Postgres(ledger) => ledger.signals(),
+        }
+    }
+
+    /// How busy its connections are just now; the embedded ledger has none.
+    pub fn connections(&self) -> Connections {
+        match self {
+            Self::Sqlite(_) => Connections::default(),
+            Self::Postgres(ledger) => ledger.connections(),
         }
     }
 

@@ -457,6 +457,15 @@ pub struct LaneAge {
     pub since: Option<Timestamp>,
 }
 
+/// How busy a ledger's connections are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connections {
+    /// Those that work.
+    pub in_use: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
 /// Which jobs to list.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {

@@ -40,7 +40,7 @@ bound! {
 
     /// When the oldest job of this lane in this worker's hands was published, or may go; 0 where there is none.
     oldest_enqueued: Gauge = "tidegate_queue_oldest_enqueued_timestamp_seconds";
-    /// Since when the first free row of this lane in the whole ledger may go; 0 where there is none.
+    /// Since when the first free row of this lane in the whole ledger may go, seldom looked at; 0 where there is none.
     oldest_due: Gauge = "tidegate_waiting_oldest_due_timestamp_seconds";
 }
 

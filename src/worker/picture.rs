@@ -58,6 +58,7 @@ impl Worker {
         self.give_back_of_unable();
         self.telling.metrics.ledger_backlog.set(self.settlements.len() as f64);
         self.telling.gauges(&self.core.scheduler, now);
+        self.telling.ledger_connections(self.ledger.connections());
         for number in self.core.scheduler.indices() {
             self.gauge(number, now);
         }

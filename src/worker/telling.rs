@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::{Now, Timestamp};
 use crate::hold::Scope;
 use crate::job::{Job, Priority};
-use crate::ledger::{Admitted, Claimed, Fate, Settled, Settlement};
+use crate::ledger::{Admitted, Claimed, Connections, Fate, Settled, Settlement};
 use crate::metrics::{Answer, Connection, Metrics, NumberMetrics, RowClass, Stage};
 use crate::ops::Heartbeat;
 use crate::outcome::{NotSentCause, Outcome, State};
@@ -91,6 +91,11 @@ impl Telling {
     pub(super) fn broker(&self, state: &BrokerState) {
         // Reconnects are counted where they are made; blocked is the connection for publishing.
         self.metrics.broker().connected(Connection::Consuming, !matches!(state, BrokerState::Away { .. }));
+    }
+
+    pub(super) fn ledger_connections(&self, connections: Connections) {
+        self.metrics.ledger_pool_in_use.set(connections.in_use as f64);
+        self.metrics.ledger_pool_waiting.set(connections.waiting as f64);
     }
 
     pub(super) fn ledger_answered(&self) {

@@ -59,19 +59,39 @@ fn scrape(address: &str) -> String {
     answer
 }
 
-/// Things happen before a worker that metrics tell of only when they do: jobs are accepted, refused, tried again, wait,
-/// and a number is paused.
-#[tokio::test]
-async fn every_metric_that_an_alert_or_the_board_names_is_told() {
+/// What the rules and the board ask for.
+fn wanted() -> BTreeSet<String> {
     let wanted = &metrics_named(&text("prometheus/rules.yaml")) | &metrics_named(&queries(&board()).join("\n"));
     assert!(wanted.len() > 30, "the rules and the board name {wanted:?}");
+    wanted
+}
 
+#[tokio::test]
+async fn every_metric_that_an_alert_or_the_board_names_is_told() {
     let numbers = [("1001", "80/s"), ("1002", "80/s")];
     let sim = SimConfig::with_numbers(numbers.map(|(id, _)| NumberSpec::new(id).with_mps(80)));
     let mut world = World::with(sim, &numbers);
     // Nobody listens there: the worker tells that it is away.
     world.set("queue.url", "amqp://127.0.0.1:9/%2f");
     world.set("ledger.url", &format!("sqlite:{}", world.path().join("ledger.db").display()));
+    let consuming = "tidegate_broker_connected{connection=\"consuming\"} 0";
+    told_before(&world, &[consuming, "tidegate_ledger_up 1", "tidegate_holds{scope=\"credential\"} 0"]).await;
+}
+
+/// The same over the services that a deployment has.
+#[cfg(feature = "services")]
+#[tokio::test]
+async fn a_worker_of_rabbitmq_and_postgresql_tells_them_too() {
+    let shared = crate::shared::Shared::with(&["1001", "1002"]).await;
+    let connected = ["consuming", "publishing"].map(|c| format!("tidegate_broker_connected{{connection=\"{c}\"}} 1"));
+    let [consuming, publishing] = &connected;
+    told_before(&shared.world, &[consuming, publishing, "tidegate_ledger_up 1"]).await;
+}
+
+/// Things happen before a worker of this world that metrics tell of only when they do: jobs are accepted, refused, tried
+/// again, wait, and a number is paused. Then it tells every metric that is asked for, and these series so.
+async fn told_before(world: &World, series: &[&str]) {
+    let wanted = wanted();
     world.faults(&["first=1,code=131000", "recipient_suffix=9,code=131026"]);
     let ledger = world.beside().await;
     let job = |id: &str, to: &str| {
@@ -82,16 +102,19 @@ async fn every_metric_that_an_alert_or_the_board_names_is_told() {
     later["not_before"] = json!("2099-01-01T00:00:00Z");
     later["expires_at"] = json!("2099-01-02T00:00:00Z");
     world.enqueue(&ledger, &[job("again", "+447700900010"), job("refused", "+447700900019"), later]).await;
-    let (code, said) = Process::run(&world, "numbers pause 1002");
+    let (code, said) = Process::run(world, "numbers pause 1002");
     assert_eq!(code, Some(0), "{said}");
 
-    let mut worker = Process::start(&world, "run");
+    let mut worker = Process::start(world, "run");
     let line = worker.until_said("status page on http://");
     let address = line.split("status page on http://").nth(1).expect("it says where");
     let address: String = address.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
     let missing = RefCell::new(BTreeSet::new());
     let look = async || {
-        missing.replace(&wanted - &metrics_named(&scrape(&address)));
+        let told = scrape(&address);
+        let mut left = &wanted - &metrics_named(&told);
+        left.extend(series.iter().filter(|line| told.lines().all(|found| found != **line)).map(ToString::to_string));
+        missing.replace(left);
         missing.borrow().is_empty().then_some(())
     };
     if tokio::time::timeout(PATIENCE, looking(&ledger, look)).await.is_err() {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
 use url::Url;
 use uuid::Uuid;
 
@@ -124,26 +125,34 @@ impl Drop for Example {
     }
 }
 
-/// A way to the broker on which the first confirm that follows these bytes is lost with its connection; what comes after
-/// it passes. Gives its URL.
-async fn lossy(after: &'static [u8]) -> String {
-    let mut url = Url::parse(&amqp_url()).expect("a URL");
-    let broker = (url.host_str().expect("a host").to_owned(), url.port().unwrap_or(5672));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    url.set_host(Some("127.0.0.1")).expect("it has a host");
-    url.set_port(Some(listener.local_addr().expect("it is bound").port())).expect("it has a port");
-    tokio::spawn(async move {
-        let mut lost = false;
-        while let Ok((mut client, _)) = listener.accept().await {
-            let mut server = TcpStream::connect(&broker).await.expect("the broker listens");
-            if lost {
-                tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
-            } else {
-                lost = pass_until_lost(client, server, after).await;
+/// A way to the broker on which the first confirm that follows some bytes is lost with its connection; what comes after
+/// it passes. Ends when it is dropped.
+struct Lossy {
+    url: String,
+    _ways: JoinSet<()>,
+}
+
+impl Lossy {
+    async fn new(after: &'static [u8]) -> Self {
+        let mut url = Url::parse(&amqp_url()).expect("a URL");
+        let broker = (url.host_str().expect("a host").to_owned(), url.port().unwrap_or(5672));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        url.set_host(Some("127.0.0.1")).expect("it has a host");
+        url.set_port(Some(listener.local_addr().expect("it is bound").port())).expect("it has a port");
+        let mut ways = JoinSet::new();
+        ways.spawn(async move {
+            let (mut lost, mut whole) = (false, JoinSet::new());
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = TcpStream::connect(&broker).await.expect("the broker listens");
+                if lost {
+                    whole.spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+                } else {
+                    lost = pass_until_lost(client, server, after).await;
+                }
             }
-        }
-    });
-    url.to_string()
+        });
+        Self { url: url.to_string(), _ways: ways }
+    }
 }
 
 /// Whether a confirm was lost here.
@@ -185,7 +194,7 @@ fn job(id: &str) -> Value {
 
 /// A producer loses a confirm and publishes again, another one publishes too, and each hears of its own jobs.
 async fn published_twice_sent_once(language: Language) {
-    let shared = place().await;
+    let shared = Shared::new().await;
     let url = amqp_url();
     // Also the name of a queue that the examples declare.
     let source = format!("shop-{}", Uuid::now_v7().simple());
@@ -194,7 +203,8 @@ async fn published_twice_sent_once(language: Language) {
     events.until_said("following").await;
 
     let produce = format!("produce --source {source}");
-    let first = Example::start(&shared, language, &produce, &lossy(b"order-17").await, &[job("order-17")]);
+    let lossy = Lossy::new(b"order-17").await;
+    let first = Example::start(&shared, language, &produce, &lossy.url, &[job("order-17")]);
     let (well, said) = first.ended().await;
     assert!(well && said.iter().any(|line| line.contains("again in")), "a confirm was lost: {said:?}");
     for (produce, id) in [("produce --source another", "another-1"), (produce.as_str(), "order-18")] {
@@ -235,7 +245,7 @@ async fn a_job_that_node_publishes_again_after_a_lost_confirm_is_sent_once() {
 
 /// Who is not let in says so and does not try for ever; a lane that is not there is no error of the broker's.
 async fn mistakes_are_told(language: Language) {
-    let shared = place().await;
+    let shared = Shared::new().await;
     let mut stranger = Url::parse(&amqp_url()).expect("a URL");
     stranger.set_password(Some("wrong")).expect("it has a host");
     for line in ["produce", "events"] {
@@ -256,12 +266,4 @@ async fn python_tells_mistakes() {
 #[tokio::test]
 async fn node_tells_mistakes() {
     mistakes_are_told(Language::Node).await;
-}
-
-async fn place() -> Shared {
-    let mut shared = Shared::before(&["1001"]);
-    let file = shared.world.path().join("ledger.db");
-    shared.world.set("ledger.url", &format!("sqlite:{}", file.display()));
-    shared.declare(&["default"]).await;
-    shared
 }

@@ -4,15 +4,16 @@ use super::desk::Session;
 use super::words::{known_word, time, word};
 use crate::ledger::{Census, LaneAge, LedgerError};
 
-/// The first row of each lane, timed and fresh: what has stood in line longest is among them.
+/// The first row of each lane, timed and fresh: what has stood in line longest is among them. Jobs that were taken
+/// back before anybody saw them have a lane without a name.
 const LANES: &str = "SELECT pool, priority, min(since) FROM (
     SELECT l.pool, l.priority, (SELECT w.due_at FROM waiting w
             WHERE w.lane = l.id AND w.class = 0 AND w.owner IS NULL AND w.held = 0
-            ORDER BY w.due_at, w.seq LIMIT 1) AS since FROM lanes l WHERE l.pinned = ''
+            ORDER BY w.due_at, w.seq LIMIT 1) AS since FROM lanes l WHERE l.pinned = '' AND l.pool <> ''
     UNION ALL
     SELECT l.pool, l.priority, (SELECT j.created_at FROM waiting w JOIN jobs j ON j.key = w.key
             WHERE w.lane = l.id AND w.class = 1 AND w.owner IS NULL AND w.held = 0
-            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l WHERE l.pinned = '') first
+            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l WHERE l.pinned = '' AND l.pool <> '') first
     GROUP BY pool, priority ORDER BY pool, priority";
 
 /// The relay takes the oldest first, so there are few gaps: two looks at an index instead of one at every row.

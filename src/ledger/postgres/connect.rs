@@ -15,7 +15,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::Url;
 use super::address::{Address, trusting_nobody};
 use super::failure::too_slow;
-use crate::ledger::LedgerError;
+use crate::ledger::{Connections, LedgerError};
 
 /// No call takes longer, whatever the database does.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
@@ -37,6 +37,16 @@ pub(super) struct FromUrl(pub(super) Url);
 impl Pools {
     pub(super) fn new(url: &Url, schema: &str) -> Self {
         Self { hot: pool(url, 6, format!("{HOT}{}", settings(schema))), people: pool(url, 2, settings(schema)) }
+    }
+
+    /// How busy both are.
+    pub(super) fn connections(&self) -> Connections {
+        let mut seen = Connections::default();
+        for status in [self.hot.status(), self.people.status()] {
+            seen.in_use += status.size.saturating_sub(status.available);
+            seen.waiting += status.waiting;
+        }
+        seen
     }
 }
 

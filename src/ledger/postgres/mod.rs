@@ -49,7 +49,7 @@ use tokio::task::JoinSet;
 use self::connect::Pools;
 use self::desk::{Desk, Session, SharedDesk, Tx};
 use self::line::Line;
-use super::{Admitted, Enqueued, LedgerError, Migrate, Publish, Settled, Settlement, Signal};
+use super::{Admitted, Connections, Enqueued, LedgerError, Migrate, Publish, Settled, Settlement, Signal};
 
 /// Says where the database is, anew for each connection: its password may have changed.
 pub type Url = Arc<dyn Fn() -> String + Send + Sync>;
@@ -120,6 +120,10 @@ impl PostgresLedger {
 
     pub(super) fn signals(&self) -> watch::Receiver<Signal> {
         self.shared.desk.signals.subscribe()
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        self.shared.desk.pools.connections()
     }
 
     /// Looks something up for people.

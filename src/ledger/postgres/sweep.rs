@@ -138,11 +138,10 @@ pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
 
 /// What has nothing to do with jobs.
 pub(super) async fn tidy(tx: &Tx<'_>) -> Result<(), LedgerError> {
-    tally::fold(tx, COUNTS).await?;
-    leases::forget(tx).await
+    tally::fold(tx, COUNTS).await
 }
 
-/// Forgets jobs that ended long ago, with their trails.
+/// Forgets jobs that ended long ago, with their trails, and who held what nobody holds any more.
 pub(super) async fn trim(tx: &Tx<'_>, ended_before: Timestamp, limit: u32) -> Result<u32, LedgerError> {
     let sql = "WITH old AS MATERIALIZED (
             SELECT key FROM jobs WHERE ended_at < $1 ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
@@ -155,6 +154,7 @@ pub(super) async fn trim(tx: &Tx<'_>, ended_before: Timestamp, limit: u32) -> Re
         )
         SELECT count(*) FROM gone";
     let row = tx.query_one(sql, &[&ended_before.as_millis(), &i64::from(limit)]).await?;
+    leases::forget(tx).await?;
     Ok(u32::try_from(row.try_get::<_, i64>(0)?).unwrap_or(u32::MAX))
 }
 

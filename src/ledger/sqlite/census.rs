@@ -6,15 +6,16 @@ use super::desk::{known_word, word};
 use crate::clock::Timestamp;
 use crate::ledger::{Census, LaneAge, LedgerError};
 
-/// The first row of each lane, timed and fresh: what has stood in line longest is among them.
+/// The first row of each lane, timed and fresh: what has stood in line longest is among them. Jobs that were taken
+/// back before anybody saw them have a lane without a name.
 const LANES: &str = "SELECT pool, priority, min(since) FROM (
     SELECT l.pool, l.priority, (SELECT w.due_at FROM waiting w
             WHERE w.lane = l.id AND w.class = 0 AND w.owned = 0 AND w.held = 0
-            ORDER BY w.due_at LIMIT 1) AS since FROM lanes l WHERE l.pinned = ''
+            ORDER BY w.due_at LIMIT 1) AS since FROM lanes l WHERE l.pinned = '' AND l.pool <> ''
     UNION ALL
     SELECT l.pool, l.priority, (SELECT j.created_at FROM waiting w CROSS JOIN jobs j ON j.seq = w.seq
             WHERE w.lane = l.id AND w.class = 1 AND w.owned = 0 AND w.held = 0
-            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l WHERE l.pinned = '')
+            ORDER BY w.due_at, w.seq LIMIT 1) FROM lanes l WHERE l.pinned = '' AND l.pool <> '')
     GROUP BY pool, priority ORDER BY pool, priority";
 
 /// The relay takes the oldest first, so there are few gaps: two looks at an index instead of one at every row.

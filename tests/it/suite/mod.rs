@@ -20,6 +20,7 @@ mod ledger_people;
 mod ledger_postgres;
 mod ledger_settle;
 mod ledger_sqlite;
+mod ledger_storm;
 mod ledger_strange;
 mod ledger_workers;
 #[cfg(feature = "services")]
