@@ -13,6 +13,8 @@ mod ledger_holds;
 mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
+#[cfg(feature = "services")]
+mod ledger_outage;
 mod ledger_people;
 #[cfg(feature = "services")]
 mod ledger_postgres;
