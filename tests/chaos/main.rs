@@ -21,12 +21,12 @@ mod services;
 mod setup;
 mod trial;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use tokio::time::Instant;
 
 use crate::cells::Cell;
@@ -39,47 +39,73 @@ const KILLS: u32 = 100;
 
 struct Arguments {
     seed: u64,
-    cells: Vec<&'static Cell>,
+    /// Names of cells; none: all.
+    only: Vec<String>,
     times: u32,
 }
 
 fn main() -> Result<ExitCode> {
     let arguments = arguments()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos");
     // What an earlier run left behind.
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     println!("seed {}; logs in {}", arguments.seed, dir.display());
-    runtime.block_on(async {
-        tokio::select! {
-            ended = run(&arguments, dir) => ended,
-            // Dropping the run ends every process that it started.
-            _ = interrupted() => bail!("interrupted"),
-        }
-    })
+    let rows = thread::scope(|scope| {
+        let begin = |(number, row): (usize, &'static [Cell])| {
+            let (arguments, dir) = (&arguments, dir.join(format!("row-{number}")));
+            scope.spawn(move || carry_out_row(arguments, row, dir))
+        };
+        let running: Vec<_> = cells::ROWS.into_iter().enumerate().map(begin).collect();
+        running.into_iter().map(|row| row.join().expect("a row does not panic")).collect::<Result<Vec<_>>>()
+    })?;
+    conclude(&arguments, &rows.concat(), &dir)
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut arguments =
-        Arguments { seed: rand::random_range(1..100_000), cells: cells::ALL.iter().collect(), times: 1 };
+    let mut arguments = Arguments { seed: rand::random_range(1..100_000), only: Vec::new(), times: 1 };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
         let mut value = || given.next().with_context(|| format!("{flag} needs a value"));
         match flag.as_str() {
             "--seed" => arguments.seed = value()?.parse()?,
             "--times" => arguments.times = value()?.parse()?,
-            "--only" => {
-                let names = value()?;
-                let named = |name: &str| cells::ALL.iter().find(|cell| cell.name == name);
-                let cells =
-                    names.split(',').map(|name| named(name).with_context(|| format!("there is no cell {name}")));
-                arguments.cells = cells.collect::<Result<_>>()?;
-            }
+            "--only" => arguments.only = value()?.split(',').map(str::to_owned).collect(),
             _ => bail!("what is {flag}? [--seed N] [--only CELL,…] [--times N]"),
         }
     }
+    let is_known = |name: &&String| cells::ROWS.concat().iter().any(|cell| cell.name == **name);
+    let unknown = arguments.only.iter().find(|name| !is_known(name));
+    ensure!(unknown.is_none(), "there is no cell {}", unknown.map_or("", String::as_str));
     Ok(arguments)
+}
+
+/// On a runtime of its own. Dropping what it works on ends every process that it started.
+fn carry_out_row(arguments: &Arguments, row: &'static [Cell], dir: PathBuf) -> Result<Vec<Outcome>> {
+    let wanted =
+        |cell: &&'static Cell| arguments.only.is_empty() || arguments.only.iter().any(|name| name == cell.name);
+    let cells: Vec<_> = row.iter().filter(wanted).collect();
+    if cells.is_empty() {
+        return Ok(Vec::new());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let carry_out_all = async {
+        let services = services::Services::start(&dir).await?;
+        let shared = Shared { services, carrier: link::Carrier::start()?, dir, seed: arguments.seed };
+        let mut outcomes = Vec::new();
+        for cell in cells {
+            let outcome = carry_out(cell, &shared, arguments.times).await;
+            println!("{}", outcome.json(arguments.seed));
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            ended = carry_out_all => ended,
+            interrupted = interrupted() => Err(interrupted.err().unwrap_or_else(|| anyhow!("interrupted"))),
+        }
+    })
 }
 
 async fn interrupted() -> Result<()> {
@@ -91,21 +117,12 @@ async fn interrupted() -> Result<()> {
     Ok(())
 }
 
-async fn run(arguments: &Arguments, dir: PathBuf) -> Result<ExitCode> {
-    let services = services::Services::start(&dir).await?;
-    let shared = Shared { services, carrier: link::Carrier::start()?, dir, seed: arguments.seed };
-    let mut outcomes = Vec::new();
-    let mut lines = std::fs::File::create(shared.dir.join("report.jsonl"))?;
-    for cell in &arguments.cells {
-        let outcome = carry_out(cell, &shared, arguments.times).await;
-        println!("{}", outcome.json(arguments.seed));
-        writeln!(lines, "{}", outcome.json(arguments.seed))?;
-        outcomes.push(outcome);
-    }
-    println!("\n{}", table(&outcomes));
+fn conclude(arguments: &Arguments, outcomes: &[Outcome], dir: &Path) -> Result<ExitCode> {
+    let lines: Vec<String> = outcomes.iter().map(|outcome| outcome.json(arguments.seed) + "\n").collect();
+    std::fs::write(dir.join("report.jsonl"), lines.concat())?;
+    println!("\n{}", table(outcomes));
     let kills: u32 = outcomes.iter().map(|outcome| outcome.kills).sum();
-    let is_whole = arguments.cells.len() == cells::ALL.len();
-    ensure!(!is_whole || kills >= KILLS, "{kills} kills are not enough");
+    ensure!(!arguments.only.is_empty() || kills >= KILLS, "{kills} kills are not enough");
     let is_good = outcomes.iter().all(Outcome::is_good);
     println!("seed {}, {kills} kills: {}", arguments.seed, if is_good { "ok" } else { "FAILED" });
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -131,7 +148,7 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
             for step in [(cell.run)(&mut trial, times).await, trial.settle().await] {
                 outcome.failures.extend(step.err().map(|error| format!("{error:#}")));
             }
-            if let Err(error) = conclude(cell, &mut trial, &mut outcome).await {
+            if let Err(error) = look_back(cell, &mut trial, &mut outcome).await {
                 outcome.failures.push(format!("{error:#}"));
             }
         }
@@ -141,7 +158,8 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
     outcome
 }
 
-async fn conclude(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) -> Result<()> {
+/// Judges what is left of a cell.
+async fn look_back(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) -> Result<()> {
     (outcome.runs, outcome.kills) = (trial.runs, trial.kills);
     let (rows, sent, left_over) = (trial.ledger.rows().await?, trial.sent(), trial.ledger.left_over().await?);
     let jobs = trial.jobs;

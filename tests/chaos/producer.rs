@@ -18,7 +18,7 @@ use crate::seat::{Seat, await_end};
 /// So many confirms are awaited together.
 const WINDOW: usize = 50;
 /// As many jobs stand ready at most, beyond those that Meta has: enough that nobody runs out of work in a fault.
-const BACKLOG: u64 = 1_500;
+const BACKLOG: u64 = 800;
 /// A broker that is asked for more than this is taken for dead.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::judge::Findings;
 
 /// How one cell ended.
+#[derive(Clone)]
 pub struct Outcome {
     pub cell: &'static str,
     /// What was broken.

@@ -64,9 +64,15 @@ impl Setup {
         }
     }
 
+    /// With leases so short that a killed worker's numbers are soon somebody else's to be killed with.
+    pub fn with_short_leases(mut self) -> Self {
+        self.settings = vec![("lease.ttl", "2s"), ("lease.renew", "500ms"), ("lease.margin", "500ms")];
+        self
+    }
+
     /// One worker over SQLite.
     pub fn embedded() -> Self {
-        Self { ground: Ground::Embedded, workers: 1, jobs: 6_000, settings: Vec::new(), ..Self::services() }
+        Self { ground: Ground::Embedded, workers: 1, jobs: 4_000, settings: Vec::new(), ..Self::services() }
     }
 
     /// One worker over RabbitMQ and SQLite.

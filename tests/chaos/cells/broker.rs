@@ -21,7 +21,7 @@ pub const OVER_SQLITE: Cell = Cell {
     fault: "kill -9 of RabbitMQ, over SQLite",
     setup: Setup::broker,
     resumes_within: Duration::from_secs(5),
-    run: |trial, times| Box::pin(run(trial, 2 * times)),
+    run: |trial, times| Box::pin(run(trial, times)),
 };
 
 /// RabbitMQ 3.10 never brings a quorum queue back that was declared less than a second before it was killed.

@@ -15,7 +15,7 @@ pub const CELL: Cell = Cell {
     fault: "links to broker and database cut or stalled",
     setup: Setup::services,
     resumes_within: Duration::MAX,
-    run: |trial, times| Box::pin(run(trial, 24 * times)),
+    run: |trial, times| Box::pin(run(trial, 18 * times)),
 };
 
 /// Every kind of cut, in turn, on both links.

@@ -13,7 +13,7 @@ pub const CELL: Cell = Cell {
     fault: "kill -9 or immediate stop of PostgreSQL, started again",
     setup: Setup::services,
     resumes_within: Duration::from_secs(5),
-    run: |trial, times| Box::pin(run(trial, 5 * times)),
+    run: |trial, times| Box::pin(run(trial, 4 * times)),
 };
 
 /// What was admitted before the database went has left by then.

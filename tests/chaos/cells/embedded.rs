@@ -13,15 +13,15 @@ pub const KILL: Cell = Cell {
     fault: "kill -9, embedded",
     setup: Setup::embedded,
     resumes_within: Duration::from_secs(2),
-    run: |trial, times| Box::pin(kill(trial, 30 * times)),
+    run: |trial, times| Box::pin(kill(trial, 25 * times)),
 };
 
 pub const DRAIN: Cell = Cell {
     name: "embedded_drain",
     fault: "SIGTERM, embedded",
-    setup: || Setup { jobs: 3_000, ..Setup::embedded() },
+    setup: || Setup { jobs: 2_000, ..Setup::embedded() },
     resumes_within: Duration::from_secs(2),
-    run: |trial, times| Box::pin(drain(trial, 10 * times)),
+    run: |trial, times| Box::pin(drain(trial, 6 * times)),
 };
 
 async fn kill(trial: &mut Trial<'_>, kills: u32) -> Result<()> {

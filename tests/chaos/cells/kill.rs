@@ -11,7 +11,7 @@ use crate::trial::Trial;
 pub const LEAVE: Cell = Cell {
     name: "kill",
     fault: "kill -9 of a worker, doubts left",
-    setup: Setup::services,
+    setup: || Setup::services().with_short_leases(),
     resumes_within: Duration::MAX,
     run: |trial, times| killing(trial, 50 * times),
 };
@@ -19,9 +19,9 @@ pub const LEAVE: Cell = Cell {
 pub const RESEND: Cell = Cell {
     name: "kill_resend",
     fault: "kill -9 of a worker, doubts resent",
-    setup: || Setup { on_unknown: "resend", ..Setup::services() },
+    setup: || Setup { on_unknown: "resend", ..Setup::services().with_short_leases() },
     resumes_within: Duration::MAX,
-    run: |trial, times| killing(trial, 15 * times),
+    run: |trial, times| killing(trial, 12 * times),
 };
 
 fn killing<'t>(trial: &'t mut Trial<'_>, kills: u32) -> Running<'t> {
@@ -32,7 +32,7 @@ async fn run(trial: &mut Trial<'_>, kills: u32) -> Result<()> {
     for _ in 0..kills {
         // A kill before anything was sent again would break nothing.
         trial.accepted_beyond(10).await?;
-        trial.pause(Duration::from_millis(100), Duration::from_millis(1_500)).await;
+        trial.pause(Duration::from_millis(50), Duration::from_millis(900)).await;
         let seat = trial.any_seat();
         trial.kill(seat).await?;
         trial.seats[seat].start()?;

@@ -14,7 +14,7 @@ pub const FROZEN: Cell = Cell {
     fault: "SIGSTOP beyond the lease, then SIGCONT",
     setup,
     resumes_within: TAKEN_OVER,
-    run: |trial, times| Box::pin(run(trial, Blow::Freeze, 3 * times)),
+    run: |trial, times| Box::pin(run(trial, Blow::Freeze, 2 * times)),
 };
 
 pub const CUT_OFF: Cell = Cell {

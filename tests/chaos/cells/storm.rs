@@ -14,7 +14,7 @@ pub const CELL: Cell = Cell {
     fault: "all of these, without a rest",
     setup: Setup::services,
     resumes_within: Duration::MAX,
-    run: |trial, times| Box::pin(run(trial, 24 * times)),
+    run: |trial, times| Box::pin(run(trial, 12 * times)),
 };
 
 /// RabbitMQ 3.10 never brings a quorum queue back that was declared less than a second before it was killed.
