@@ -175,9 +175,13 @@ impl House {
         let Some(broker) = lanes::broker(config, "sender") else { return Queue::None };
         // Away until it says otherwise.
         metrics.broker().connected(Connection::Consuming, false);
-        self.helpers.spawn(lanes::prepare(config.clone(), self.stop.clone()));
         let (reception, supervisor) = queue::reception(broker, metrics);
-        self.helpers.spawn(supervisor.run(self.stop.clone()));
+        let (config, stop) = (config.clone(), self.stop.clone());
+        self.helpers.spawn(async move {
+            // Lanes that are not there cannot be consumed.
+            lanes::prepare(config, stop.clone()).await;
+            supervisor.run(stop).await;
+        });
         Queue::Rabbit(reception)
     }
 

@@ -162,6 +162,7 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
     let slow = if rest.is_empty() {
         Vec::new()
     } else {
+        desk.introduce(rest.iter().map(|ask| &ask.request.routed)).await?;
         desk.write(&rest, |tx, rest| Box::pin(decide_slowly(tx, rest))).await?
     };
     let mut slow = slow.into_iter();

@@ -52,6 +52,7 @@ impl PostgresLedger {
 
     pub(in crate::ledger) async fn expire(&self, jobs: Vec<Routed>, now: Timestamp) -> Result<(), LedgerError> {
         for batch in jobs.chunks(BATCH) {
+            self.shared.desk.introduce(batch.iter()).await?;
             self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::expire(tx, jobs, *now))).await?;
         }
         Ok(())
@@ -59,6 +60,7 @@ impl PostgresLedger {
 
     pub(in crate::ledger) async fn park(&self, jobs: Vec<Parking>, now: Timestamp) -> Result<(), LedgerError> {
         for batch in jobs.chunks(BATCH) {
+            self.shared.desk.introduce(batch.iter().filter_map(|parking| parking.delivered.as_ref())).await?;
             self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::park(tx, jobs, *now))).await?;
         }
         Ok(())

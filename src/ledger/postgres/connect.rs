@@ -36,7 +36,7 @@ pub(super) struct FromUrl(pub(super) Url);
 
 impl Pools {
     pub(super) fn new(url: &Url, schema: &str) -> Self {
-        Self { hot: pool(url, 6, format!("{HOT}{}", settings(schema))), people: pool(url, 3, settings(schema)) }
+        Self { hot: pool(url, 6, format!("{HOT}{}", settings(schema))), people: pool(url, 2, settings(schema)) }
     }
 
     /// How busy both are.

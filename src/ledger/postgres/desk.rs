@@ -235,7 +235,8 @@ impl Desk {
         }
     }
 
-    /// The lanes of these jobs. New lanes and sources are made known at once, and stay whatever becomes of the jobs.
+    /// The lanes of these jobs. New lanes and sources are made known at once, and stay whatever becomes of the jobs: who
+    /// does this before its transaction needs no second connection in it.
     pub(super) async fn introduce<'a>(
         &self,
         jobs: impl Iterator<Item = &'a Routed> + Clone + Send,

@@ -69,6 +69,7 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
     let places: Vec<usize> = (0..settlements.len()).filter(|place| !is_done[*place]).collect();
     if !places.is_empty() {
         let rest: Vec<&Settlement> = places.iter().map(|place| &settlements[*place]).collect();
+        desk.introduce(rest.iter().filter_map(|settlement| settlement.delivered.as_ref())).await?;
         let slow = desk.write(&rest, |tx, rest| Box::pin(settle_slowly(tx, rest))).await?;
         for (place, answer) in places.into_iter().zip(slow) {
             answers[place] = answer;

@@ -121,7 +121,7 @@ pub(super) const fn is_in_line(state: State) -> bool {
 }
 
 /// Splits what was asked into rounds in which no job comes twice: who comes second meets what the first left.
-pub(super) fn rounds<'a, Asked>(asked: &'a [Asked], key: impl Fn(&Asked) -> JobKey) -> Vec<Vec<(usize, &'a Asked)>> {
+pub(super) fn rounds<Asked>(asked: &[Asked], key: impl Fn(&Asked) -> JobKey) -> Vec<Vec<(usize, &Asked)>> {
     let mut seen: HashMap<JobKey, usize> = HashMap::with_capacity(asked.len());
     let mut rounds: Vec<Vec<(usize, &Asked)>> = Vec::new();
     for (place, one) in asked.iter().enumerate() {

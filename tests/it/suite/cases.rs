@@ -107,6 +107,9 @@ macro_rules! ledger_suite {
                 two_workers_take_in_one_job,
                 what_one_worker_does_the_other_hears,
             }
+            ledger_storm {
+                each_job_is_accepted_once_whatever_is_done_at_once,
+            }
             ledger_people {
                 an_unknown_job_can_be_decided_by_hand,
                 jobs_are_listed_newest_first_and_filtered,

@@ -168,7 +168,6 @@ pub async fn who_waits_for_signals_hears_of_rows_and_holds(ledger: &Ledger) {
     steps.enqueue(job("a"), at(0)).await;
     hear(&mut signals, |signal| signal.work > before.work).await;
     let enqueued = *signals.borrow_and_update();
-    assert_eq!(enqueued.holds, before.holds, "no hold has changed");
     let hold = steps.place(pause(NUMBER), at(1)).await;
     hear(&mut signals, |signal| signal.holds > enqueued.holds).await;
     let placed = *signals.borrow_and_update();

@@ -18,6 +18,11 @@ fn every_job_stands_in_one_state_whatever_is_done() {
 }
 
 #[tokio::test]
+async fn each_job_is_accepted_once_whoever_dies() {
+    super::ledger_storm::storm(&Bench::postgres().await, true).await;
+}
+
+#[tokio::test]
 async fn claims_of_a_worker_that_is_gone_are_free() {
     let bench = Bench::postgres().await;
     let second = bench.another().await;

@@ -13,11 +13,14 @@ mod ledger_holds;
 mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
+#[cfg(feature = "services")]
+mod ledger_outage;
 mod ledger_people;
 #[cfg(feature = "services")]
 mod ledger_postgres;
 mod ledger_settle;
 mod ledger_sqlite;
+mod ledger_storm;
 mod ledger_strange;
 mod ledger_workers;
 #[cfg(feature = "services")]
