@@ -47,6 +47,9 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = arguments()?;
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chaos");
+    // Two at once would take each other's ground away.
+    let lock = std::fs::File::create(dir.with_extension("lock"))?;
+    lock.try_lock().context("this checkout's fault suite runs already")?;
     // What an earlier run left behind.
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;

@@ -1,9 +1,11 @@
 //! The broker and the database that cells break: private ones, killed and started again.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// RabbitMQ and PostgreSQL, both stopped when this is dropped.
 pub struct Services {
@@ -74,16 +76,39 @@ impl Service {
         self.ask(what, &[]).await
     }
 
-    /// Runs its script off this thread; what it printed.
+    /// Runs its script; what it printed.
     async fn ask(&self, what: &str, more: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.script);
-        command.arg(what).arg(&self.dir).args(more).stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped());
-        let ended = tokio::task::spawn_blocking(move || command.output()).await?;
-        let ended = ended.with_context(|| format!("{} cannot be run", self.script.display()))?;
+        command.arg(what).arg(&self.dir).args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().with_context(|| format!("{} cannot be run", self.script.display()))?;
+        let mut script = Script(Some(child));
+        while script.is_running()? {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let ended = script.0.take().expect("it was running").wait_with_output()?;
         if !ended.status.success() {
             bail!("{} {what} failed: {}", self.script.display(), String::from_utf8_lossy(&ended.stderr));
         }
         Ok(String::from_utf8(ended.stdout)?.trim().to_owned())
+    }
+}
+
+/// A script that is told to stop when nobody waits for it any more: it must not start what was just stopped.
+struct Script(Option<Child>);
+
+impl Script {
+    fn is_running(&mut self) -> Result<bool> {
+        Ok(self.0.as_mut().map(Child::try_wait).transpose()?.flatten().is_none())
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended already.
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+            let _ = child.wait();
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub enum Ground {
     Embedded,
     /// RabbitMQ and SQLite, one worker.
     Broker,
+    /// PostgreSQL, no broker.
+    Database,
     /// RabbitMQ and PostgreSQL.
     Services,
 }
@@ -16,7 +18,7 @@ pub enum Ground {
 impl Ground {
     pub fn has_broker(self) -> bool {
         match self {
-            Self::Embedded => false,
+            Self::Embedded | Self::Database => false,
             Self::Broker | Self::Services => true,
         }
     }
@@ -24,7 +26,7 @@ impl Ground {
     pub fn has_database(self) -> bool {
         match self {
             Self::Embedded | Self::Broker => false,
-            Self::Services => true,
+            Self::Database | Self::Services => true,
         }
     }
 }

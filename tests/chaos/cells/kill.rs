@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Cell, Running};
-use crate::setup::Setup;
+use crate::setup::{Ground, Setup};
 use crate::trial::Trial;
 
 pub const LEAVE: Cell = Cell {
@@ -22,6 +22,14 @@ pub const RESEND: Cell = Cell {
     setup: || Setup { on_unknown: "resend", ..Setup::services().with_short_leases() },
     resumes_within: Duration::MAX,
     run: |trial, times| killing(trial, 12 * times),
+};
+
+pub const NO_BROKER: Cell = Cell {
+    name: "kill_no_broker",
+    fault: "kill -9 of a worker, no broker",
+    setup: || Setup { ground: Ground::Database, jobs: 3_000, ..Setup::services().with_short_leases() },
+    resumes_within: Duration::MAX,
+    run: |trial, times| killing(trial, 10 * times),
 };
 
 fn killing<'t>(trial: &'t mut Trial<'_>, kills: u32) -> Running<'t> {
