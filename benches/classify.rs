@@ -34,7 +34,7 @@ fn main() {
         number: &number,
         account: &account,
         retries: Retries { base: Duration::from_secs(1), cap: minute, attempts: 8 },
-        unknown: UnknownWait { authentication: minute, others: minute },
+        unknown: UnknownWait { authentication: minute, others: minute, silence: minute },
         now,
     };
     let mut rng = SmallRng::seed_from_u64(1);

@@ -80,6 +80,7 @@ impl Bench {
             account: Arc::clone(account),
             deadline: self.now + Duration::from_secs(30),
             probe: None,
+            siblings: Arc::new([]),
         };
         rows.into_iter().map(request).collect()
     }

@@ -84,6 +84,7 @@ fn admissions() -> Vec<Admission> {
             account: account(),
             deadline: now + Duration::from_secs(600),
             probe: None,
+            siblings: std::sync::Arc::new([]),
         };
         let answers = ledger.admit(jobs.into_iter().map(request).collect(), now).await.expect("answered");
         let admission = |answer| match answer {
@@ -113,7 +114,14 @@ impl Bench {
         for n in 0..numbers {
             let id = (1_000 + n).to_string().parse().expect("digits");
             let limit = Limit::per_second(PER_SECOND);
-            let spec = NumberSpec { id, display: n.to_string(), pool, account: account(), limit };
+            let spec = NumberSpec {
+                id,
+                display: n.to_string(),
+                pool,
+                account: account(),
+                limit,
+                siblings: std::sync::Arc::new([]),
+            };
             let number = core.scheduler.add_number(spec, Duration::from_millis(8), now);
             let until = now.mono + Duration::from_secs(1_000_000_000);
             core.set_tenure(number, Some(Tenure { fence: Fence(1), until }), now.mono);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, UnknownConfig};
 use crate::graph;
 use crate::ledger::{LeaseTimes, UnknownWait};
 use crate::worker::Settings;
@@ -30,7 +30,8 @@ pub(super) fn travel(config: &Config) -> graph::Settings {
 
 /// How long an unknown outcome waits for news.
 pub(super) fn unknown_wait(config: &Config) -> UnknownWait {
-    UnknownWait { authentication: config.unknown.wait_authentication, others: config.unknown.wait_others }
+    let UnknownConfig { wait_authentication: authentication, wait_others: others, silence } = config.unknown;
+    UnknownWait { authentication, others, silence }
 }
 
 /// How leases are kept.

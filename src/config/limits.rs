@@ -34,6 +34,8 @@ pub struct UnknownConfig {
     pub wait_authentication: Duration,
     /// How long all others wait.
     pub wait_others: Duration,
+    /// How long a job of `resend_if_silent` waits while webhooks of others come.
+    pub silence: Duration,
 }
 
 /// Group `quality`: how much a number gets by its quality rating.
@@ -77,8 +79,9 @@ impl UnknownConfig {
     pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
         let bounds = Duration::from_millis(100)..=Duration::from_secs(86_400);
         let wait_authentication = reader.span("unknown.wait.authentication", bounds.clone());
-        let wait_others = reader.span("unknown.wait.others", bounds);
-        Ok(Self { wait_authentication: wait_authentication?, wait_others: wait_others? })
+        let wait_others = reader.span("unknown.wait.others", bounds.clone());
+        let silence = reader.span("unknown.silence", bounds);
+        Ok(Self { wait_authentication: wait_authentication?, wait_others: wait_others?, silence: silence? })
     }
 }
 

@@ -126,7 +126,14 @@ pub fn discovered(config: &Config, id: NumberId, display: String) -> Option<Memb
 /// The members as a worker is set up with them. A number without a configured rate waits until its fields are read.
 pub fn recruits(config: &Config, members: Vec<Member>) -> Vec<Recruit> {
     let header = &config.cloud_api.auth_header;
+    let mut pools: BTreeMap<PoolName, Vec<NumberId>> = BTreeMap::new();
+    for member in &members {
+        pools.entry(member.pool.clone()).or_default().push(member.id.clone());
+    }
+    let siblings: BTreeMap<PoolName, Arc<[NumberId]>> =
+        pools.into_iter().map(|(pool, ids)| (pool, ids.into())).collect();
     let recruit = |member: Member| Recruit {
+        siblings: siblings[&member.pool].clone(),
         account: Arc::new(Account {
             credential: member.credential.clone(),
             waba: member.waba.clone(),

@@ -145,7 +145,7 @@ impl Passes {
     }
 
     fn tell(&self, swept: Swept) {
-        let Swept { overdue, resent, unresolved, expired, poisoned, lifted } = swept;
+        let Swept { overdue, resent, unresolved, expired, poisoned, lifted, late } = swept;
         for _ in 0..overdue {
             self.metrics.unknown.inc(UnknownCause::WorkerLost);
         }
@@ -155,7 +155,7 @@ impl Passes {
         self.metrics.jobs.inc_by(State::Unresolved, u64::from(unresolved));
         self.metrics.jobs.inc_by(State::Expired, u64::from(expired));
         self.metrics.jobs.inc_by(State::Failed, u64::from(poisoned));
-        if overdue + resent + unresolved + expired + poisoned + lifted > 0 {
+        if overdue + resent + unresolved + expired + poisoned + lifted + late > 0 {
             tracing::info!(
                 overdue,
                 resent,
@@ -163,6 +163,7 @@ impl Passes {
                 expired,
                 poisoned,
                 lifted,
+                late,
                 "swept: {overdue} overdue, {resent} sent again, {unresolved} unresolved, {expired} expired"
             );
         }
@@ -170,6 +171,6 @@ impl Passes {
 }
 
 fn is_full(swept: Swept) -> bool {
-    let Swept { overdue, resent, unresolved, expired, poisoned, lifted: _ } = swept;
-    [overdue, resent, unresolved, expired, poisoned].into_iter().any(|count| count >= ROWS)
+    let Swept { overdue, resent, unresolved, expired, poisoned, lifted: _, late } = swept;
+    [overdue, resent, unresolved, expired, poisoned, late].into_iter().any(|count| count >= ROWS)
 }

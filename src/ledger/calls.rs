@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{
-    AdmitRequest, Admitted, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, FleetRow, JobFilter,
-    JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled,
-    Settlement, Signal, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
+    AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, Erased,
+    FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, News,
+    OutboxRow, Parking, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry, UnknownWait, Unseen,
+    WindowNews, WorkerId,
 };
 use crate::clock::Timestamp;
-use crate::hold::{Hold, HoldId, HoldOrder};
+use crate::hold::{Cover, Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::outcome::Reason;
 
@@ -318,6 +319,83 @@ impl Ledger {
         match self {
             Self::Sqlite(ledger) => ledger.outbox_done(seqs).await,
             Self::Postgres(ledger) => ledger.outbox_done(seqs).await,
+        }
+    }
+
+    /// Keeps verified webhook bodies until they are applied.
+    pub async fn inbox_put(&self, bodies: Vec<Vec<u8>>, now: Timestamp) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.inbox_put(bodies, now).await,
+            Self::Postgres(ledger) => ledger.inbox_put(bodies, now).await,
+        }
+    }
+
+    /// Kept webhook bodies, the oldest first: at most so many, and no more bytes than these but for the first.
+    pub async fn inbox_take(&self, limit: u32, bytes: usize) -> Result<Vec<InboxRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.inbox_take(limit, bytes).await,
+            Self::Postgres(ledger) => ledger.inbox_take(limit, bytes).await,
+        }
+    }
+
+    /// What is needed of jobs to say what the failure of their messages means for others; none for strangers.
+    pub async fn job_facts(&self, jobs: Vec<JobKey>) -> Result<Vec<Option<JobFacts>>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.job_facts(jobs).await,
+            Self::Postgres(ledger) => ledger.job_facts(jobs).await,
+        }
+    }
+
+    /// Commits what webhooks say, and the end of their bodies. The same news twice changes nothing the second time.
+    pub async fn apply(&self, news: News, now: Timestamp) -> Result<Applied, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.apply(news, now).await,
+            Self::Postgres(ledger) => ledger.apply(news, now).await,
+        }
+    }
+
+    /// The windows of a recipient that are open at a moment.
+    pub async fn windows(&self, recipient: String, now: Timestamp) -> Result<Vec<WindowNews>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.windows(recipient, now).await,
+            Self::Postgres(ledger) => ledger.windows(recipient, now).await,
+        }
+    }
+
+    /// Places many holds; says how many did not stand before.
+    pub async fn place_many(&self, orders: Vec<HoldOrder>, now: Timestamp) -> Result<u32, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.place_many(orders, now).await,
+            Self::Postgres(ledger) => ledger.place_many(orders, now).await,
+        }
+    }
+
+    /// Lifts the holds with these covers that stand for one of the reasons; says how many stood.
+    pub async fn lift_covers(
+        &self,
+        covers: Vec<Cover>,
+        only: &'static [Reason],
+        now: Timestamp,
+    ) -> Result<u32, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.lift_covers(covers, only, now).await,
+            Self::Postgres(ledger) => ledger.lift_covers(covers, only, now).await,
+        }
+    }
+
+    /// The recipients' holds with a higher id than `after`, the lowest first.
+    pub async fn recipient_holds(&self, after: HoldId, limit: u32) -> Result<Vec<Hold>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.recipient_holds(after, limit).await,
+            Self::Postgres(ledger) => ledger.recipient_holds(after, limit).await,
+        }
+    }
+
+    /// Forgets a person: jobs keep their counts, those that wait are cancelled, holds go on under a keyed hash.
+    pub async fn erase(&self, recipient: String, now: Timestamp) -> Result<Erased, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.erase(recipient, now).await,
+            Self::Postgres(ledger) => ledger.erase(recipient, now).await,
         }
     }
 }

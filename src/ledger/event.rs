@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{LedgerError, OutboxRow, Publish};
+use super::{LedgerError, OutboxRow, Pricing, Publish};
 use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::outcome::{Reason, State};
@@ -17,6 +17,15 @@ pub(super) struct Happened {
     pub(super) until: Option<Timestamp>,
     /// Tells waits of one attempt apart.
     pub(super) turn: u32,
+    /// Whether the app might try again, where somebody knows better than the reason tells.
+    pub(super) retryable: Option<bool>,
+}
+
+impl Happened {
+    /// Without a wait.
+    pub(super) const fn of(state: State, at: Timestamp) -> Self {
+        Self { state, at, until: None, turn: 0, retryable: None }
+    }
 }
 
 /// The job as it stands after the change.
@@ -33,6 +42,7 @@ pub(super) struct Subject {
     pub(super) wamid: Option<String>,
     pub(super) attempt: u32,
     pub(super) metadata: Option<String>,
+    pub(super) pricing: Option<Pricing>,
 }
 
 /// The event as the apps read it.
@@ -53,7 +63,7 @@ struct Event<'a> {
     wamid: Option<&'a str>,
     attempt: u32,
     until: Option<String>,
-    pricing: Option<()>,
+    pricing: Option<Pricing>,
     metadata: Option<Box<RawValue>>,
 }
 
@@ -70,11 +80,23 @@ impl Publish {
 
 /// The event of a change; it has no place in line yet.
 pub(super) fn write(subject: Subject, happened: &Happened) -> Result<OutboxRow, LedgerError> {
+    let (key, attempt, state) = (subject.key, subject.attempt, happened.state);
+    let name = format!("{key}:{attempt}:{state}:{}", happened.turn);
+    write_as(state.as_str(), name, subject, happened)
+}
+
+/// The event of a message that was sent and not delivered in the time that its job asked for.
+pub(super) fn write_late(subject: Subject, happened: &Happened) -> Result<OutboxRow, LedgerError> {
+    let name = format!("{}:late", subject.key);
+    write_as("late", name, subject, happened)
+}
+
+fn write_as(word: &str, name: String, subject: Subject, happened: &Happened) -> Result<OutboxRow, LedgerError> {
     let damaged = |error: serde_json::Error| LedgerError::Damaged(error.to_string());
-    let Subject { key, id, pool, attempt, reason, .. } = subject;
-    let Happened { state, turn, .. } = *happened;
-    let topic = format!("message.{state}.{pool}.{}", subject.source.as_deref().unwrap_or("-"));
-    let name = format!("{key}:{attempt}:{state}:{turn}");
+    let Subject { id, pool, attempt, reason, .. } = subject;
+    let state = happened.state;
+    let topic = format!("message.{word}.{pool}.{}", subject.source.as_deref().unwrap_or("-"));
+    let retryable = happened.retryable.unwrap_or(reason == Some(Reason::AttemptsExhausted));
     let event = Event {
         v: 1,
         event: &name,
@@ -86,12 +108,12 @@ pub(super) fn write(subject: Subject, happened: &Happened) -> Result<OutboxRow, 
         number: subject.number.as_deref(),
         state,
         reason,
-        retryable: (state == State::Failed).then_some(reason == Some(Reason::AttemptsExhausted)),
+        retryable: (state == State::Failed).then_some(retryable),
         code: subject.code,
         wamid: subject.wamid.as_deref(),
         attempt,
         until: happened.until.map(|until| until.to_string()),
-        pricing: None,
+        pricing: subject.pricing,
         metadata: subject.metadata.map(RawValue::from_string).transpose().map_err(damaged)?,
     };
     let body = serde_json::to_string(&event).map_err(damaged)?;

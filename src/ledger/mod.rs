@@ -6,13 +6,17 @@
 
 mod calls;
 mod dead;
+mod end;
 mod event;
 mod form;
+mod lattice;
 mod model;
+mod news;
 pub mod postgres;
 pub mod sqlite;
 
 pub use model::*;
+pub use news::*;
 
 /// Why the ledger could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

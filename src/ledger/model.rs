@@ -115,6 +115,8 @@ pub struct AdmitRequest {
     pub deadline: Timestamp,
     /// A hold whose time is over, which this job tries.
     pub probe: Option<HoldId>,
+    /// The numbers of its pool: one of them that the recipient wrote to may have to answer in its place.
+    pub siblings: Arc<[NumberId]>,
 }
 
 /// Whose number it is: what holds need to know of it.
@@ -184,6 +186,8 @@ pub enum Admitted {
     LeaseLost,
     /// Another job has this id: it was set aside as dead.
     IdReused,
+    /// Another number of the pool alone may write to the recipient: its row stands in that one's lane.
+    Elsewhere(NumberId),
 }
 
 /// What an attempt did to its job.
@@ -291,6 +295,8 @@ pub struct UnknownWait {
     pub authentication: Duration,
     /// For everything else.
     pub others: Duration,
+    /// How long none may come of a job of `resend_if_silent` while those of later sends do.
+    pub silence: Duration,
 }
 
 /// A body that could not become a job, or a job that nobody should try again.
@@ -516,6 +522,8 @@ pub struct Signal {
     pub holds: u64,
     /// Counts up when leases were given up, or a worker came or went.
     pub leases: u64,
+    /// Something of the fleet's fields did.
+    pub fleet: u64,
 }
 
 /// What a pass of the keeper changed.
@@ -533,6 +541,8 @@ pub struct Swept {
     pub poisoned: u32,
     /// Holds that ran out.
     pub lifted: u32,
+    /// Jobs that were sent and not delivered in the time they asked for: told, and left as they stand.
+    pub late: u32,
 }
 
 /// What was last read of one thing at Meta's.

@@ -50,6 +50,7 @@ pub fn admit_request(choice: &Choice, spec: &NumberSpec, hand: Hand, times: &Att
         account: spec.account.clone(),
         deadline: now.wall + times.start_within + times.request + times.settle,
         probe: choice.probe,
+        siblings: spec.siblings.clone(),
     }
 }
 

@@ -99,6 +99,8 @@ pub struct Recruit {
     pub credential: Credential,
     /// Whether it may send, and its share, before anything was read of it.
     pub standing: Standing,
+    /// All numbers of its pool.
+    pub siblings: Arc<[NumberId]>,
 }
 
 /// What belongs to a number outside the core.
@@ -214,11 +216,11 @@ impl Worker {
     }
 
     fn recruit(&mut self, recruit: Recruit, now: Now) {
-        let Recruit { id, display, pool, account, limit, credential, standing } = recruit;
+        let Recruit { id, display, pool, account, limit, credential, standing, siblings } = recruit;
         let metrics = self.telling.metrics.number(&display, pool.as_str());
         let endpoint = Endpoint::new(&self.api, &id, &credential);
         let pool = self.core.scheduler.pool(&pool);
-        let spec = NumberSpec { id, display, pool, account, limit };
+        let spec = NumberSpec { id, display, pool, account, limit, siblings };
         let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
         self.core.set_standing(number, standing, now.mono);
         let (rating, status) = (Rating::Unknown, String::new());

@@ -114,7 +114,7 @@ impl Telling {
             Admitted::IdReused => self.metrics.buried.inc(),
             Admitted::Ended(state) => self.metrics.jobs.inc(*state),
             Admitted::Parked(_) => self.metrics.jobs.inc(State::Waiting),
-            Admitted::Go(_) => {}
+            Admitted::Go(_) | Admitted::Elsewhere(_) => {}
         }
     }
 

@@ -278,7 +278,7 @@ mod tests {
                 number: &"17".parse().expect("a number id"),
                 account: &account,
                 retries: Retries { base: seconds(1), cap: seconds(300), attempts: 8 },
-                unknown: UnknownWait { authentication: seconds(10), others: seconds(60) },
+                unknown: UnknownWait { authentication: seconds(10), others: seconds(60), silence: seconds(300) },
                 now: NOW,
             };
             decide(outcome, &context, &mut SmallRng::seed_from_u64(7))

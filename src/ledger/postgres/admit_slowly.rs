@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::admit::{Ask, facts};
-use super::change::{self, End, NewRow, Place, Wait, int};
+use super::change::{self, NewRow, Place, Wait, int};
 use super::desk::Tx;
 use super::hand::{body_to_keep, moved, standing_holds};
 use super::hold_cache::{self, COLUMNS, Known};
@@ -15,6 +15,7 @@ use super::standing::{Found, RowOf, Standing, find, is_in_line, rounds, uuid, uu
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Hold};
 use crate::job::{JobKey, NumberId};
+use crate::ledger::end::End;
 use crate::ledger::form::{body, template, worth_until};
 use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, Hand, LedgerError, Routed};
 use crate::outcome::{Reason, State};

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use uuid::Uuid;
 
-use super::change::{self, End, Place, Wait};
+use super::change::{self, Place, Wait};
 use super::desk::Tx;
 use super::failure::damaged;
 use super::show::{Producers, keys_of};
 use super::standing::{Found, Standing, find, is_in_line, uuid};
 use crate::clock::Timestamp;
 use crate::job::{Digest, JobId, JobKey, Source};
+use crate::ledger::end::End;
 use crate::ledger::{Cancelled, JobRef, LedgerError, Resolution, Unseen};
 use crate::outcome::{Reason, State};
 

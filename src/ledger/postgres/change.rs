@@ -8,27 +8,11 @@ use super::words::clean;
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
+use crate::ledger::end::End;
 use crate::ledger::event::Happened;
 use crate::ledger::form::{body, worth_until};
 use crate::ledger::{LedgerError, Routed};
 use crate::outcome::{Reason, State};
-
-/// How a job ends.
-pub(super) struct End<'a> {
-    pub(super) state: State,
-    pub(super) reason: Option<Reason>,
-    pub(super) code: Option<u32>,
-    pub(super) details: Option<&'a str>,
-    pub(super) wamid: Option<&'a str>,
-    pub(super) at: Timestamp,
-}
-
-impl End<'_> {
-    /// It ends for a reason of ours.
-    pub(super) fn ours(state: State, reason: Reason, at: Timestamp) -> Self {
-        Self { state, reason: Some(reason), code: None, details: None, wamid: None, at }
-    }
-}
 
 /// How a job waits.
 pub(super) struct Wait<'a> {
@@ -104,8 +88,7 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
         tx.tally.remove(job.state, job.reason);
         tx.tally.add(end.state, end.reason);
     }
-    let happened =
-        |(job, end): &(&Standing, End<'_>)| (job.key, Happened { state: end.state, at: end.at, until: None, turn: 0 });
+    let happened = |(job, end): &(&Standing, End<'_>)| (job.key, Happened::of(end.state, end.at));
     tx.publish(ends.iter().map(happened)).await
 }
 
@@ -148,7 +131,7 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
         let wait = waits.iter().find(|(job, _)| job.key == key).map(|(_, wait)| wait);
         let wait = wait.expect("only what was asked for is written");
         let (at, until) = (wait.at, wait.place.until());
-        (key, Happened { state: State::Waiting, at, until, turn: u32::try_from(turn).unwrap_or(0) })
+        (key, Happened { until, turn: u32::try_from(turn).unwrap_or(0), ..Happened::of(State::Waiting, at) })
     });
     tx.publish(happened).await
 }
@@ -207,9 +190,9 @@ pub(super) async fn lose(tx: &Tx<'_>, losses: &[(&Standing, Loss<'_>)]) -> Resul
         tx.tally.remove(job.state, job.reason);
         tx.tally.add(State::Unknown, Some(loss.reason));
     }
-    let happened = losses.iter().map(|(job, loss)| {
-        (job.key, Happened { state: State::Unknown, at: loss.at, until: Some(loss.until), turn: 0 })
-    });
+    let happened = losses
+        .iter()
+        .map(|(job, loss)| (job.key, Happened { until: Some(loss.until), ..Happened::of(State::Unknown, loss.at) }));
     tx.publish(happened).await
 }
 

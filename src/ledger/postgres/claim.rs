@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::change::{self, End};
+use super::change;
 use super::desk::Tx;
 use super::hold_cache::Known;
 use super::holds;
@@ -14,6 +14,7 @@ use super::words::time;
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::JobKey;
+use crate::ledger::end::End;
 use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError, WorkerId};
 use crate::outcome::{Reason, State};
 

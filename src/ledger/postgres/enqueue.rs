@@ -175,7 +175,7 @@ async fn insert(tx: &Tx<'_>, entries: &[(&Entry, i32)]) -> Result<Vec<JobKey>, L
     let waits = entries.iter().filter(|(entry, _)| is_new.contains(&entry.routed.job.key));
     let happened = waits.filter_map(|(entry, _)| {
         let until = Some(entry.due()?);
-        Some((entry.routed.job.key, Happened { state: State::Waiting, at: entry.now, until, turn: 0 }))
+        Some((entry.routed.job.key, Happened { until, ..Happened::of(State::Waiting, entry.now) }))
     });
     tx.publish(happened).await?;
     Ok(new)

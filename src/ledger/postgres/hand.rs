@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::change::{self, End, NewRow, Place, Wait};
+use super::change::{self, NewRow, Place, Wait};
 use super::desk::{Stir, Tx};
 use super::hold_cache::{self, COLUMNS};
 use super::intake::take_in;
@@ -12,6 +12,7 @@ use super::standing::{RowOf, Standing, find, is_in_line, rounds, uuid, uuids};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
+use crate::ledger::end::End;
 use crate::ledger::{LedgerError, Parking, Routed, WorkerId};
 use crate::outcome::{Reason, State};
 

@@ -26,6 +26,7 @@ mod lanes;
 mod leases;
 mod line;
 mod morgue;
+mod news;
 mod open;
 mod outbox;
 mod people;

@@ -9,12 +9,12 @@ use super::desk::Tx;
 use super::standing::uuids;
 use super::words::{count, known_word};
 use crate::job::JobKey;
-use crate::ledger::LedgerError;
 use crate::ledger::event::{self, Happened, Subject};
+use crate::ledger::{LedgerError, Pricing};
 
 /// The columns of a job that an event tells, for [`subject`] to read.
 pub(super) const SUBJECT: &str = "j.key, j.id, j.source, (SELECT l.pool FROM lanes l WHERE l.id = j.lane), j.campaign,
-    j.recipient, j.number, j.reason, j.code, j.wamid, j.attempt, j.metadata";
+    j.recipient, j.number, j.reason, j.code, j.wamid, j.attempt, j.metadata, j.cost_type, j.cost_category";
 
 impl Tx<'_> {
     /// Writes the events of changes that this transaction has made, if anybody listens.
@@ -68,5 +68,6 @@ pub(super) fn subject(row: &Row) -> Result<Subject, LedgerError> {
         wamid: row.try_get(9)?,
         attempt: count(row, 10)?,
         metadata: row.try_get(11)?,
+        pricing: Pricing::read(row.try_get(12)?, row.try_get(13)?),
     })
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use super::change::{self, End, Loss, Place, Wait, code};
+use super::change::{self, Loss, Place, Wait, code};
 use super::desk::{Desk, Session, Tx};
 use super::hand::standing_holds;
 use super::holds;
@@ -14,6 +14,7 @@ use super::words::{clean, known_word};
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Category, JobKey, NumberId};
+use crate::ledger::end::End;
 use crate::ledger::{Account, Fate, LedgerError, Settled, Settlement};
 use crate::outcome::{Reason, State};
 

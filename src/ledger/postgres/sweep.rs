@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::change::{self, End, Loss, Place};
+use super::change::{self, Loss, Place};
 use super::desk::Tx;
 use super::hand::moved;
 use super::standing::{RowOf, find, is_in_line, uuids};
@@ -14,6 +14,7 @@ use super::{admit_slowly, holds, leases, tally};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, JobKey, OnUnknown};
+use crate::ledger::end::End;
 use crate::ledger::{LedgerError, Swept, UnknownWait};
 use crate::outcome::{Reason, State};
 

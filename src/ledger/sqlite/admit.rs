@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::change::{End, Place, Wait};
+use super::change::{Place, Wait};
 use super::claim::is_in_line;
 use super::desk::{Desk, Standing, known_word, readable, word};
 use super::enqueue::{Begins, body, template, worth_until};
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Campaign, Digest, NumberId};
+use crate::ledger::end::End;
 use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, Hand, LedgerError};
 use crate::outcome::{Reason, State};
 

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::change::End;
 use super::claim::is_in_line;
 use super::desk::Desk;
 use crate::clock::Timestamp;
 use crate::job::{JobId, JobKey, Source};
+use crate::ledger::end::End;
 use crate::ledger::{Cancelled, JobRef, LedgerError, Resolution, Unseen};
 use crate::outcome::{Reason, State};
 

@@ -3,28 +3,12 @@
 use rusqlite::params;
 
 use super::desk::{Desk, Standing};
-use super::event::Happened;
 use crate::clock::Timestamp;
 use crate::hold::Hold;
 use crate::ledger::LedgerError;
+use crate::ledger::end::End;
+use crate::ledger::event::Happened;
 use crate::outcome::{Reason, State};
-
-/// How a job ends.
-pub(super) struct End<'a> {
-    pub(super) state: State,
-    pub(super) reason: Option<Reason>,
-    pub(super) code: Option<u32>,
-    pub(super) details: Option<&'a str>,
-    pub(super) wamid: Option<&'a str>,
-    pub(super) at: Timestamp,
-}
-
-impl End<'_> {
-    /// It ends for a reason of ours.
-    pub(super) fn ours(state: State, reason: Reason, at: Timestamp) -> Self {
-        Self { state, reason: Some(reason), code: None, details: None, wamid: None, at }
-    }
-}
 
 /// How a job waits.
 pub(super) struct Wait<'a> {
@@ -71,7 +55,7 @@ impl Desk {
         self.conn.prepare_cached("DELETE FROM bodies WHERE seq = ?1")?.execute([job.seq])?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(end.state, end.reason);
-        self.publish(&Happened { seq: job.seq, state: end.state, at: end.at, until: None, turn: 0 })
+        self.publish(job.seq, &Happened::of(end.state, end.at))
     }
 
     /// Lets a job wait: its row goes out of the worker's hands.
@@ -103,7 +87,7 @@ impl Desk {
         let turn = self.follow(job, wait, until)?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(State::Waiting, Some(wait.reason));
-        self.publish(&Happened { seq: job.seq, state: State::Waiting, at: wait.at, until, turn })
+        self.publish(job.seq, &Happened { until, turn, ..Happened::of(State::Waiting, wait.at) })
     }
 
     /// Puts a claimed row back where it stood.

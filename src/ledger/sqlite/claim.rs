@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{OptionalExtension, Row, Rows, params};
 
-use super::change::{End, Place, Wait};
+use super::change::{Place, Wait};
 use super::desk::Desk;
 use super::enqueue::{Begins, body};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::JobKey;
+use crate::ledger::end::End;
 use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError, Parking, Routed};
 use crate::outcome::{Reason, State};
 

@@ -3,9 +3,9 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::desk::{Desk, damaged, word};
-use super::event::Happened;
 use crate::clock::Timestamp;
 use crate::job::{Campaign, Digest, Job, JobId, JobKey, Source};
+use crate::ledger::event::Happened;
 pub(super) use crate::ledger::form::{body, template, worth_until};
 use crate::ledger::{Enqueued, LedgerError, Routed};
 use crate::outcome::{Reason, State};
@@ -109,7 +109,7 @@ impl Desk {
         self.tally.add(state, reason);
         self.stir_work();
         if let Some(until) = due {
-            self.publish(&Happened { seq, state, at: now, until: Some(until), turn: 0 })?;
+            self.publish(seq, &Happened { until: Some(until), ..Happened::of(state, now) })?;
         }
         Ok(Some(seq))
     }

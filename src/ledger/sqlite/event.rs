@@ -3,40 +3,25 @@
 use rusqlite::{Row, params};
 
 use super::desk::{Desk, known_word};
-use crate::clock::Timestamp;
 use crate::job::JobKey;
-use crate::ledger::event::{self, Subject};
-use crate::ledger::{LedgerError, OutboxRow};
-use crate::outcome::State;
-
-/// A change of a job's state.
-pub(super) struct Happened {
-    pub(super) seq: i64,
-    pub(super) state: State,
-    pub(super) at: Timestamp,
-    /// Until when it waits.
-    pub(super) until: Option<Timestamp>,
-    /// Tells waits of one attempt apart.
-    pub(super) turn: u32,
-}
+use crate::ledger::event::{self, Happened, Subject};
+use crate::ledger::{LedgerError, OutboxRow, Pricing};
 
 impl Desk {
     /// Writes the event of a change, if anybody listens.
-    pub(super) fn publish(&self, happened: &Happened) -> Result<(), LedgerError> {
-        let Happened { seq, state, at, until, turn } = *happened;
-        if !self.publish.wants(state) {
+    pub(super) fn publish(&self, seq: i64, happened: &Happened) -> Result<(), LedgerError> {
+        if !self.publish.wants(happened.state) {
             return Ok(());
         }
         let subject = self
             .conn
             .prepare_cached(
                 "SELECT j.key, j.id, j.source, l.pool, j.campaign, j.recipient, j.number, j.reason, j.code, j.wamid,
-                     j.attempt, j.metadata
+                     j.attempt, j.metadata, j.cost_type, j.cost_category
                  FROM jobs j JOIN lanes l ON l.id = j.lane WHERE j.seq = ?1",
             )?
             .query_row([seq], |row| Ok(subject(row)))??;
-        let OutboxRow { topic, event, job, body, .. } =
-            event::write(subject, &event::Happened { state, at, until, turn })?;
+        let OutboxRow { topic, event, job, body, .. } = event::write(subject, happened)?;
         self.conn
             .prepare_cached("INSERT INTO outbox (topic, event, job, body) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![topic, event, job, body])?;
@@ -58,5 +43,6 @@ fn subject(row: &Row<'_>) -> Result<Subject, LedgerError> {
         wamid: row.get(9)?,
         attempt: row.get(10)?,
         metadata: row.get(11)?,
+        pricing: Pricing::read(row.get(12)?, row.get(13)?),
     })
 }

@@ -19,6 +19,7 @@ mod lanes;
 mod leases;
 mod line;
 mod morgue;
+mod news;
 mod open;
 mod settle;
 mod show;

@@ -2,12 +2,13 @@
 
 use rusqlite::params;
 
-use super::change::{End, Place, Wait};
+use super::change::{Place, Wait};
 use super::desk::{Desk, Standing, known_word};
-use super::event::Happened;
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Category, NumberId};
+use crate::ledger::end::End;
+use crate::ledger::event::Happened;
 use crate::ledger::{Fate, LedgerError, Settled, Settlement};
 use crate::outcome::{Reason, State};
 
@@ -84,7 +85,7 @@ impl Desk {
             .execute(params![job.seq, reason.as_str(), until.as_millis(), lost, at.as_millis()])?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(State::Unknown, Some(reason));
-        self.publish(&Happened { seq: job.seq, state: State::Unknown, at, until: Some(until), turn: 0 })
+        self.publish(job.seq, &Happened { until: Some(until), ..Happened::of(State::Unknown, at) })
     }
 
     /// The hold that now covers the job by the number that tried it, as far as the number's account is known.

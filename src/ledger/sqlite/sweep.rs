@@ -3,11 +3,12 @@
 use rusqlite::params;
 
 use super::admit::POISON;
-use super::change::{End, Place, Wait};
+use super::change::{Place, Wait};
 use super::desk::{Desk, Standing, known_word};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, OnUnknown};
+use crate::ledger::end::End;
 use crate::ledger::{LedgerError, Swept, UnknownWait};
 use crate::outcome::{Reason, State};
 

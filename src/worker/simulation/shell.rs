@@ -290,6 +290,7 @@ impl Shell {
             account: spec.account.clone(),
             deadline: now.wall + START_WITHIN + REQUEST + SETTLE,
             probe: choice.probe,
+            siblings: spec.siblings.clone(),
         }
     }
 

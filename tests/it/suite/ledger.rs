@@ -23,7 +23,11 @@ pub const NUMBER: &str = "1001";
 /// Far longer than anything here takes; only a bug reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-pub const WAIT: UnknownWait = UnknownWait { authentication: Duration::from_secs(10), others: Duration::from_secs(60) };
+pub const WAIT: UnknownWait = UnknownWait {
+    authentication: Duration::from_secs(10),
+    others: Duration::from_secs(60),
+    silence: Duration::from_secs(300),
+};
 
 /// A moment of a test: so many milliseconds after its beginning.
 pub fn ms(ms: i64) -> Timestamp {
@@ -191,6 +195,7 @@ impl<'a> Steps<'a> {
             }),
             deadline: at(1_000),
             probe: None,
+            siblings: Arc::new([]),
         }
     }
 

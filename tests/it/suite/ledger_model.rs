@@ -204,6 +204,7 @@ impl Hands<'_> {
             Admitted::Go(admission) => self.admitted.push((admission, delivered)),
             Admitted::LeaseLost => panic!("the lease outlasts the test"),
             Admitted::Ended(state) => assert!(state.has_ended()),
+            Admitted::Elsewhere(_) => panic!("only templates are sent here"),
             Admitted::InFlight | Admitted::Parked(_) | Admitted::IdReused => {}
         }
     }

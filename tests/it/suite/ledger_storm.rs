@@ -136,6 +136,7 @@ async fn round(steps: &Steps<'_>, world: &World, chance: &mut StdRng, dies: bool
             Admitted::LeaseLost if is_delivered => world.broker.borrow_mut().push_back(job),
             Admitted::LeaseLost => unsent.push(job.key),
             Admitted::Ended(_) | Admitted::InFlight | Admitted::Parked(_) => {}
+            Admitted::Elsewhere(_) => panic!("nobody wrote to us"),
             Admitted::IdReused => panic!("{} is itself", job.id),
         }
     }
