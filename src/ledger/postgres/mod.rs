@@ -8,6 +8,7 @@ mod accounts;
 mod address;
 mod admit;
 mod admit_slowly;
+mod applying;
 mod calls;
 mod cancel;
 mod census;
@@ -21,10 +22,12 @@ mod fleet;
 mod hand;
 mod hold_cache;
 mod holds;
+mod inbox;
 mod intake;
 mod lanes;
 mod leases;
 mod line;
+mod misses;
 mod morgue;
 mod news;
 mod open;
@@ -34,8 +37,11 @@ mod settle;
 mod show;
 mod signal;
 mod standing;
+mod statuses;
+mod suppressing;
 mod sweep;
 mod tally;
+mod windows;
 mod words;
 
 use std::fmt;
@@ -73,6 +79,7 @@ struct Shared {
     enqueuing: Line<enqueue::Entry, Enqueued>,
     admitting: Line<admit::Ask, Admitted>,
     settling: Line<Settlement, Settled>,
+    taking_in: Line<inbox::Entry, ()>,
     errands: mpsc::Sender<Errand>,
     schema: String,
     /// Ends with the ledger.
@@ -102,14 +109,16 @@ impl PostgresLedger {
         let (enqueuing, enqueued) = line::open(enqueue::enqueue, 1);
         let (admitting, admitted) = line::open(admit::admit, 2);
         let (settling, settled) = line::open(settle::settle, 2);
+        let (taking_in, taken_in) = line::open(inbox::put, 2);
         let mut tasks = JoinSet::new();
         tasks.spawn(run(line));
         tasks.spawn(enqueued.serve(desk.clone()));
         tasks.spawn(admitted.serve(desk.clone()));
         tasks.spawn(settled.serve(desk.clone()));
+        tasks.spawn(taken_in.serve(desk.clone()));
         tasks.spawn(signal::listen(desk.clone(), url, schema.to_owned()));
         let schema = schema.to_owned();
-        let shared = Shared { desk, enqueuing, admitting, settling, errands, schema, _tasks: tasks };
+        let shared = Shared { desk, enqueuing, admitting, settling, taking_in, errands, schema, _tasks: tasks };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -1,6 +1,7 @@
 //! The keeper's pass over everything whose time is over, and what is no longer to be remembered.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use super::desk::Tx;
 use super::hand::moved;
 use super::standing::{RowOf, find, is_in_line, uuids};
 use super::words::known_word;
-use super::{admit_slowly, holds, leases, tally};
+use super::{admit_slowly, applying, holds, leases, tally, windows};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, JobKey, OnUnknown};
@@ -20,6 +21,10 @@ use crate::outcome::{Reason, State};
 
 /// How many rows of counts are added up at a time.
 const COUNTS: i64 = 20_000;
+/// How long windows are remembered that have closed.
+const CLOSED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long what nobody understood is kept.
+const STRANGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What a pass is asked for.
 #[derive(Clone, Copy)]
@@ -89,7 +94,7 @@ pub(super) async fn past_deadline(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
 }
 
 impl Pass {
-    fn wait_of(&self, category: Option<Category>) -> std::time::Duration {
+    fn wait_of(&self, category: Option<Category>) -> Duration {
         match category {
             Some(Category::Authentication) => self.wait.authentication,
             Some(Category::Marketing | Category::Utility | Category::Service) | None => self.wait.others,
@@ -138,8 +143,14 @@ pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
 }
 
 /// What has nothing to do with jobs.
-pub(super) async fn tidy(tx: &Tx<'_>) -> Result<(), LedgerError> {
-    tally::fold(tx, COUNTS).await
+pub(super) async fn tidy(tx: &Tx<'_>, pass: &Pass) -> Result<(), LedgerError> {
+    tally::fold(tx, COUNTS).await?;
+    let before = |age: Duration| {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(pass.now.as_millis().saturating_sub(age))
+    };
+    windows::trim(tx, before(CLOSED), pass.limit).await?;
+    applying::trim(tx, before(STRANGE), pass.limit).await
 }
 
 /// Forgets jobs that ended long ago, with their trails, and who held what nobody holds any more.
