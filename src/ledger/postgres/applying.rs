@@ -10,7 +10,7 @@ use super::words::{clean, known_word};
 use super::{fleet, holds, inbox, misses, statuses, suppressing, windows};
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId};
-use crate::ledger::{Applied, HoldChange, JobFacts, LedgerError, News, OutboxRow, Publish, StrangeChange};
+use crate::ledger::{Applied, HoldChange, JobFacts, LedgerError, News, StrangeChange};
 
 pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Applied, LedgerError> {
     // What does not come to the same when it is said twice is said by the commit alone that takes the bodies away.
@@ -27,25 +27,11 @@ pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Ap
                 }
             }
         }
-        publish(tx, &news.events).await?;
+        tx.put_out(&news.events).await?;
         set_aside(tx, &news.strange).await?;
     }
     fleet::merge(tx, &news.fields).await?;
     Ok(Applied { statuses: told.moved, suppressed, priced: told.priced })
-}
-
-/// Writes events that belong to no job, if anybody listens.
-async fn publish(tx: &Tx<'_>, events: &[OutboxRow]) -> Result<(), LedgerError> {
-    if events.is_empty() || tx.desk.publish == Publish::Off {
-        return Ok(());
-    }
-    let of = |part: fn(&OutboxRow) -> &String| events.iter().map(|row| clean(part(row))).collect::<Vec<_>>();
-    let (topics, names) = (of(|row| &row.topic), of(|row| &row.event));
-    let (jobs, bodies) = (of(|row| &row.job), of(|row| &row.body));
-    let sql = "INSERT INTO outbox (topic, event, job, body)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])";
-    tx.execute(sql, &[&topics, &names, &jobs, &bodies]).await?;
-    Ok(())
 }
 
 async fn set_aside(tx: &Tx<'_>, strange: &[StrangeChange]) -> Result<(), LedgerError> {

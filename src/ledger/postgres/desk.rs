@@ -14,6 +14,7 @@ use super::accounts::Accounts;
 use super::connect::{DEADLINE, Pools, discard, take};
 use super::failure::{is_others_fault, too_slow};
 use super::hold_cache::{HoldCache, Known};
+use super::keyring::Keyring;
 use super::lanes::Lanes;
 use super::tally::Tally;
 use crate::ledger::{LedgerError, Publish, Routed, Signal};
@@ -35,6 +36,7 @@ pub(super) struct Desk {
     pub(super) signals: watch::Sender<Signal>,
     pub(super) lanes: Lanes,
     pub(super) holds: HoldCache,
+    pub(super) keyring: Keyring,
     /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
     pub(super) accounts: Accounts,
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::desk::{Session, Stir, Tx};
 use super::hold_cache::{self, COLUMNS, hold};
 use crate::clock::Timestamp;
-use crate::hold::{Hold, HoldId, HoldOrder, Scope};
+use crate::hold::{Cover, Hold, HoldId, HoldOrder, Scope};
 use crate::job::Category;
 use crate::ledger::LedgerError;
 
@@ -31,8 +31,8 @@ pub(super) static RULES: LazyLock<String> = LazyLock::new(|| {
 
 /// Places a hold; the same cover has one hold, and the later `until` rules.
 pub(super) async fn place(tx: &Tx<'_>, order: &HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
-    let cover = &order.cover;
-    announce(tx, cover.scope).await?;
+    let hidden = if announce(tx, order.cover.scope).await? { hidden(tx, &order.cover).await? } else { None };
+    let cover = hidden.as_ref().unwrap_or(&order.cover);
     let category = cover.category.map_or("", Category::as_str);
     let country = cover.country.as_deref().unwrap_or("");
     let query = format!(
@@ -64,18 +64,28 @@ pub(super) async fn place(tx: &Tx<'_>, order: &HoldOrder, now: Timestamp) -> Res
 }
 
 /// Says with the commit that what workers remember of holds is out of date. A recipient's holds are looked up: of
-/// these it is enough to know that there are any.
-pub(super) async fn announce(tx: &Tx<'_>, scope: Scope) -> Result<(), LedgerError> {
+/// these it is enough to know that there are any. True if holds may stand of people who were forgotten.
+pub(super) async fn announce(tx: &Tx<'_>, scope: Scope) -> Result<bool, LedgerError> {
     let sql = "UPDATE hold_version SET recipients = recipients OR $1,
-        general = CASE WHEN $1 AND recipients THEN general ELSE nextval('hold_versions') END";
-    tx.execute(sql, &[&(scope == Scope::Recipient)]).await?;
-    Ok(())
+        general = CASE WHEN $1 AND recipients THEN general ELSE nextval('hold_versions') END
+        RETURNING erased";
+    Ok(tx.query_one(sql, &[&(scope == Scope::Recipient)]).await?.try_get(0)?)
+}
+
+/// The cover under which this one's hold stands, if it is one of a person who was forgotten.
+pub(super) async fn hidden(tx: &Tx<'_>, cover: &Cover) -> Result<Option<Cover>, LedgerError> {
+    let Some(cover) = tx.desk.keyring.cover(tx, cover).await? else { return Ok(None) };
+    let category = cover.category.map_or("", Category::as_str);
+    let country = cover.country.as_deref().unwrap_or("");
+    let sql = "SELECT 1 FROM holds WHERE scope = 'recipient' AND subject = $1 AND category = $2 AND country = $3
+        AND NOT lifted";
+    Ok(tx.query_opt(sql, &[&cover.subject, &category, &country]).await?.map(|_| cover))
 }
 
 /// Says the same whatever it is that changed.
-pub(super) async fn count_up(tx: &Tx<'_>) -> Result<(), LedgerError> {
-    tx.execute("UPDATE hold_version SET general = nextval('hold_versions')", &[]).await?;
-    Ok(())
+pub(super) async fn count_up(tx: &Tx<'_>) -> Result<bool, LedgerError> {
+    let sql = "UPDATE hold_version SET general = nextval('hold_versions') RETURNING erased";
+    Ok(tx.query_one(sql, &[]).await?.try_get(0)?)
 }
 
 /// Lifts a hold that stands.

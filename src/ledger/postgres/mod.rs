@@ -17,13 +17,16 @@ mod claim;
 mod connect;
 mod desk;
 mod enqueue;
+mod erasing;
 mod failure;
 mod fleet;
+mod free_form;
 mod hand;
 mod hold_cache;
 mod holds;
 mod inbox;
 mod intake;
+mod keyring;
 mod lanes;
 mod leases;
 mod line;
@@ -102,6 +105,7 @@ impl PostgresLedger {
             signals: watch::Sender::new(Signal::default()),
             lanes: lanes::Lanes::default(),
             holds: hold_cache::HoldCache::default(),
+            keyring: keyring::Keyring::default(),
             accounts: accounts::Accounts::default(),
         });
         let (errands, line) = mpsc::channel(ROOM);

@@ -1,6 +1,6 @@
 //! What webhooks tell, and who wants no messages: each call as a batch, an errand or a look.
 
-use super::{PostgresLedger, applying, inbox, suppressing, windows};
+use super::{PostgresLedger, applying, erasing, inbox, suppressing, windows};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
@@ -71,7 +71,6 @@ impl PostgresLedger {
     }
 
     pub(in crate::ledger) async fn erase(&self, recipient: String, now: Timestamp) -> Result<Erased, LedgerError> {
-        let _ = (recipient, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.errand(move |desk| async move { erasing::erase(&desk, &recipient, now).await }).await
     }
 }

@@ -178,6 +178,9 @@ async fn meet(
             delivered: settlement.delivered.as_ref(),
         };
         match &settlement.fate {
+            Fate::Retry { .. } | Fate::Park { .. } if job.is_erased() => {
+                ends.push((*job, End::ours(State::Cancelled, Reason::Cancelled, at)));
+            }
             Fate::Accepted { .. } | Fate::End { .. } => ends.extend(end_of(settlement).map(|end| (*job, end))),
             Fate::Retry { due, reason, code, charged } => {
                 let charged = job.charged + u32::from(*charged);
@@ -190,7 +193,7 @@ async fn meet(
                 waits.push((*job, Wait { place, reason: *reason, code: *code, ..wait }));
             }
             Fate::Unknown { cause, until } => {
-                let delivered = settlement.delivered.as_ref();
+                let delivered = settlement.delivered.as_ref().filter(|_| !job.is_erased());
                 losses.push((*job, Loss { reason: cause.reason(), until: *until, at, delivered }));
             }
         }

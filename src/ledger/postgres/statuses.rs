@@ -92,9 +92,7 @@ pub(super) async fn hear(tx: &Tx<'_>, statuses: &[StatusNews], now: Timestamp) -
     let mut changed: Vec<&Message> = messages.values().flatten().filter(|message| message.is_new).collect();
     changed.sort_unstable_by_key(|message| message.subject.key);
     write(tx, &changed, now).await?;
-    if !events.is_empty() {
-        tx.tell(events).await?;
-    }
+    tx.tell(events).await?;
     Ok(told)
 }
 

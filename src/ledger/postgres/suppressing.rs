@@ -1,6 +1,7 @@
 //! Holds of recipients by the thousand: placed, lifted and listed as sets.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::desk::{Session, Stir, Tx};
 use super::hold_cache::{self, COLUMNS};
@@ -35,11 +36,14 @@ impl<'a> Covers<'a> {
 
 /// Places holds, and says how many did not stand before.
 pub(super) async fn place_many(tx: &Tx<'_>, orders: &[HoldOrder], now: Timestamp) -> Result<u32, LedgerError> {
-    let scopes = [orders.iter().any(|order| order.cover.scope != Scope::Recipient).then_some(Scope::Everything)];
-    let recipients = orders.iter().any(|order| order.cover.scope == Scope::Recipient).then_some(Scope::Recipient);
-    for scope in scopes.into_iter().flatten().chain(recipients) {
-        holds::announce(tx, scope).await?;
+    let mut has_erased = false;
+    for is_recipients in [false, true] {
+        let mut scopes = orders.iter().map(|order| order.cover.scope);
+        if let Some(scope) = scopes.find(|scope| (*scope == Scope::Recipient) == is_recipients) {
+            has_erased |= holds::announce(tx, scope).await?;
+        }
     }
+    let orders = if has_erased { Cow::Owned(with_hidden(tx, orders).await?) } else { Cow::Borrowed(orders) };
     let mut placed = 0;
     let mut rest: Vec<&HoldOrder> = orders.iter().collect();
     // A statement changes a row once: who comes second finds what the first left.
@@ -54,6 +58,29 @@ pub(super) async fn place_many(tx: &Tx<'_>, orders: &[HoldOrder], now: Timestamp
     }
     tx.stir(Stir::Holds);
     Ok(placed)
+}
+
+/// The same orders; those of people who were forgotten go to the holds that stand.
+async fn with_hidden(tx: &Tx<'_>, orders: &[HoldOrder]) -> Result<Vec<HoldOrder>, LedgerError> {
+    let mut hidden = HashMap::new();
+    for order in orders {
+        if let Some(cover) = tx.desk.keyring.cover(tx, &order.cover).await? {
+            hidden.insert(&order.cover, cover);
+        }
+    }
+    let Covers { scopes, subjects, categories, countries } = Covers::of(hidden.values());
+    let sql = "SELECT h.scope, h.subject, h.category, h.country
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS a (scope, subject, category, country)
+        CROSS JOIN LATERAL (SELECT * FROM holds f WHERE f.scope = a.scope AND f.subject = a.subject
+            AND f.category = a.category AND f.country = a.country AND NOT f.lifted OFFSET 0) h";
+    let mut standing = HashSet::new();
+    for row in tx.query(sql, &[&scopes, &subjects, &categories, &countries]).await? {
+        standing.insert(hold_cache::cover(&row, 0)?);
+    }
+    let cover = |order: &HoldOrder| hidden.get(&order.cover).filter(|cover| standing.contains(*cover)).cloned();
+    let order =
+        |order: &HoldOrder| HoldOrder { cover: cover(order).unwrap_or_else(|| order.cover.clone()), ..order.clone() };
+    Ok(orders.iter().map(order).collect())
 }
 
 async fn place_each_once(tx: &Tx<'_>, orders: &[&HoldOrder], now: Timestamp) -> Result<u32, LedgerError> {
@@ -87,8 +114,13 @@ pub(super) async fn lift_covers(tx: &Tx<'_>, covers: &[Cover], only: &[Reason]) 
     if covers.is_empty() || only.is_empty() {
         return Ok(0);
     }
-    holds::count_up(tx).await?;
-    let Covers { scopes, subjects, categories, countries } = Covers::of(covers.iter());
+    let mut hidden = Vec::new();
+    if holds::count_up(tx).await? {
+        for cover in covers {
+            hidden.extend(tx.desk.keyring.cover(tx, cover).await?);
+        }
+    }
+    let Covers { scopes, subjects, categories, countries } = Covers::of(covers.iter().chain(&hidden));
     let only: Vec<&str> = only.iter().map(|reason| reason.as_str()).collect();
     let sql = "UPDATE holds SET lifted = true WHERE id = ANY (ARRAY(
             SELECT h.id FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
