@@ -14,6 +14,7 @@ mod ledger_holds;
 mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
+mod ledger_news;
 #[cfg(feature = "services")]
 mod ledger_outage;
 mod ledger_people;
@@ -22,6 +23,7 @@ mod ledger_postgres;
 mod ledger_settle;
 mod ledger_silence;
 mod ledger_sqlite;
+mod ledger_statuses;
 mod ledger_storm;
 mod ledger_strange;
 mod ledger_suppressing;
