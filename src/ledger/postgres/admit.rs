@@ -11,14 +11,15 @@ use super::admit_slowly::{admission, decide_slowly};
 use super::change::int;
 use super::desk::{Desk, Session, Values};
 use super::enqueue::Columns;
-use super::free_form::{self, Way};
+use super::free_form;
 use super::hold_cache::Known;
+use super::keyring::hidden;
 use super::standing::uuid;
 use crate::clock::Timestamp;
 use crate::hold::Facts;
 use crate::job::{Campaign, JobKey, NumberId};
 use crate::ledger::form::{template, worth_until};
-use crate::ledger::{AdmitRequest, Admitted, Hand, LedgerError, Routed, WorkerId};
+use crate::ledger::{AdmitRequest, Admitted, Hand, LedgerError, WorkerId};
 
 /// A request with the moment at which it was made.
 pub(super) struct Ask {
@@ -144,7 +145,7 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
         desk.accounts.remember(&ask.request.number, &ask.request.account);
     }
     let mut answers: Vec<Option<Admitted>> = asks.iter().map(|_| None).collect();
-    let barred = look_at_windows(desk, asks).await?;
+    let barred = free_form::barred(desk, asks).await?;
     for _ in 0..LOOKS {
         let known = desk.remembered_holds().await?;
         let (delivered, claimed) = plain(asks, &barred, &known);
@@ -177,27 +178,6 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
     let answer =
         |answer: Option<Admitted>| answer.unwrap_or_else(|| slow.next().expect("each of the rest was answered"));
     Ok(answers.into_iter().map(answer).collect())
-}
-
-/// The requests that may not go by their numbers as far as windows are known. The lanes that they will stand in instead
-/// are made known here: a transaction needs no second connection for it then.
-async fn look_at_windows(desk: &Desk, asks: &[Ask]) -> Result<HashSet<usize>, LedgerError> {
-    if !asks.iter().any(free_form::is_free_form) {
-        return Ok(HashSet::new());
-    }
-    let session = desk.session().await?;
-    let ways = session.in_time(free_form::ways(&session, &asks.iter().collect::<Vec<_>>())).await?;
-    drop(session);
-    let rerouted: Vec<Routed> = asks
-        .iter()
-        .zip(&ways)
-        .filter_map(|(ask, way)| match way {
-            Way::By(number) => Some(free_form::reroute(&ask.request.routed, number)),
-            Way::Free | Way::Closed => None,
-        })
-        .collect();
-    desk.introduce(rerouted.iter()).await?;
-    Ok(ways.iter().enumerate().filter(|(_, way)| **way != Way::Free).map(|(place, _)| place).collect())
 }
 
 /// The requests that nothing known stands against, by key and each key once: delivered ones, and claimed ones.
@@ -323,22 +303,6 @@ async fn insert_sending(
     let went = plain.iter().zip(keys).filter(|(_, key)| gone.as_ref().is_none_or(|gone| gone.contains(key)));
     let answers = went.map(|(place, _)| (*place, admission(&asks[*place].request, 1, 0))).collect();
     Ok(LetGo { answers, is_current })
-}
-
-/// How holds name the recipients if they were forgotten; nothing while there are no such holds.
-async fn hidden<'a>(
-    desk: &Desk,
-    session: &Session,
-    known: &Known,
-    asks: impl Iterator<Item = &'a Ask>,
-) -> Result<Vec<String>, LedgerError> {
-    let mut hidden = Vec::new();
-    if known.has_erased {
-        for ask in asks {
-            hidden.push(desk.keyring.subject(session, ask.request.routed.job.to.expose()).await?);
-        }
-    }
-    Ok(hidden)
 }
 
 async fn let_claimed_go(

@@ -1,12 +1,12 @@
 //! Jobs without a template: they may be sent only to who wrote lately, and only by the number that was written to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::admit::Ask;
 use super::change::{self, NewRow};
-use super::desk::{Session, Stir, Tx};
+use super::desk::{Desk, Session, Stir, Tx};
 use super::standing::{RowOf, Standing, uuid};
 use crate::clock::Timestamp;
 use crate::job::NumberId;
@@ -33,7 +33,7 @@ struct Known {
 }
 
 /// Whether it needs an open window.
-pub(super) fn is_free_form(ask: &Ask) -> bool {
+fn is_free_form(ask: &Ask) -> bool {
     ask.request.routed.job.message.template.is_none()
 }
 
@@ -61,6 +61,23 @@ pub(super) async fn ways(session: &Session, asks: &[&Ask]) -> Result<Vec<Way>, L
         }
     }
     Ok(asks.iter().map(|ask| if is_free_form(ask) { known.way(ask) } else { Way::Free }).collect())
+}
+
+/// The requests that may not go by their numbers as far as is known now. The lanes that their jobs will stand in instead
+/// are made known here: a transaction needs no second connection for it then.
+pub(super) async fn barred(desk: &Desk, asks: &[Ask]) -> Result<HashSet<usize>, LedgerError> {
+    if !asks.iter().any(is_free_form) {
+        return Ok(HashSet::new());
+    }
+    let session = desk.session().await?;
+    let ways = session.in_time(ways(&session, &asks.iter().collect::<Vec<_>>())).await?;
+    drop(session);
+    let rerouted = asks.iter().zip(&ways).filter_map(|(ask, way)| match way {
+        Way::By(number) => Some(reroute(&ask.request.routed, number)),
+        Way::Free | Way::Closed => None,
+    });
+    desk.introduce(rerouted.collect::<Vec<_>>().iter()).await?;
+    Ok(ways.iter().enumerate().filter(|(_, way)| **way != Way::Free).map(|(place, _)| place).collect())
 }
 
 impl Known {

@@ -5,8 +5,10 @@ use std::sync::OnceLock;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::desk::Session;
+use super::admit::Ask;
+use super::desk::{Desk, Session};
 use super::failure::damaged;
+use super::hold_cache::Known;
 use crate::hold::{Cover, Scope};
 use crate::ledger::LedgerError;
 
@@ -54,4 +56,20 @@ impl Keyring {
         let key: Vec<u8> = row.try_get(0)?;
         Ok(self.key.get_or_init(|| key))
     }
+}
+
+/// How holds name the recipients of these if they were forgotten; nothing while there are no such holds.
+pub(super) async fn hidden<'a>(
+    desk: &Desk,
+    session: &Session,
+    known: &Known,
+    asks: impl Iterator<Item = &'a Ask>,
+) -> Result<Vec<String>, LedgerError> {
+    let mut hidden = Vec::new();
+    if known.has_erased {
+        for ask in asks {
+            hidden.push(desk.keyring.subject(session, ask.request.routed.job.to.expose()).await?);
+        }
+    }
+    Ok(hidden)
 }
