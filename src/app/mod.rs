@@ -18,8 +18,8 @@ use crate::config::{Config, Publish};
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Keeper, Relay, Task};
-use crate::ledger::{Census, Ledger, sqlite};
+use crate::keeper::{self, Hook, Keeper, Relay, Task};
+use crate::ledger::{Census, Ledger, OutboxStage, sqlite};
 use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
@@ -91,6 +91,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.relay(config, &keeper, &ledger, &metrics);
+        house.hook(config, &keeper, &ledger, &metrics)?;
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
     let drained = if options.plays(Role::Sender) {
@@ -166,8 +167,19 @@ impl House {
         metrics.broker().connected(Connection::Publishing, false);
         let (publisher, courier) = queue::publisher(broker, metrics.clone());
         self.helpers.spawn(courier.run(self.stop.clone()));
-        let relay = Relay::new(ledger.clone(), publisher, keeper.on_duty(Task::Relay));
+        let relay =
+            Relay::new(ledger.clone(), publisher, config.events.webhook_url.is_some(), keeper.on_duty(Task::Relay));
         self.helpers.spawn(relay.run(self.stop.clone()));
+    }
+
+    /// Hands events to the app's own address, if there is one.
+    fn hook(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) -> Result<()> {
+        let Some(target) = settings::hook_target(config)? else { return Ok(()) };
+        // With a broker, it has each event first.
+        let stage = if config.queue.broker.is_some() { OutboxStage::PassedOn } else { OutboxStage::Any };
+        let hook = Hook::new(ledger.clone(), stage, target, metrics.clone(), keeper.on_duty(Task::Hook));
+        self.helpers.spawn(hook.run(self.stop.clone()));
+        Ok(())
     }
 
     /// Puts up the reception of deliveries, if there is a broker.

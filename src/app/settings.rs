@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, UnknownConfig};
+use crate::config::{Config, Publish, UnknownConfig};
 use crate::graph;
+use crate::keeper::{Key, Target};
 use crate::ledger::{LeaseTimes, UnknownWait};
 use crate::worker::Settings;
 use crate::worker::attempt::{AttemptTimes, Policy};
 use crate::worker::intake::Caps;
 use crate::worker::retry::Retries;
 
+/// How long an app may take to take an event.
+const HOOK_WITHIN: Duration = Duration::from_secs(10);
 /// An admitted job that is overtaken for so long is given back.
 const START_WITHIN: Duration = Duration::from_secs(10);
 /// How long a settlement may take before its attempt counts as unknown.
@@ -59,4 +62,18 @@ pub(super) fn settings(config: &Config) -> Settings {
         connections: graph::Settings::default().max_connections,
         drain: config.worker.drain,
     }
+}
+
+/// Where events go beside the broker, if anywhere.
+pub(super) fn hook_target(config: &Config) -> anyhow::Result<Option<Target>> {
+    let events = &config.events;
+    let (Some(url), Some(secret), false) =
+        (events.webhook_url.clone(), events.webhook_secret.clone(), events.publish == Publish::Off)
+    else {
+        return Ok(None);
+    };
+    let client = graph::outward_client(config.cloud_api.ca_file.as_deref(), HOOK_WITHIN)?;
+    let url = Box::new(move || url.current().expose().to_owned());
+    let key = Box::new(move || Key::new(secret.current().expose()));
+    Ok(Some(Target { client, url, key }))
 }

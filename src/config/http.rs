@@ -40,6 +40,8 @@ pub struct EventsConfig {
     pub publish: Publish,
     /// An HTTP address that gets them, beside or instead of the broker.
     pub webhook_url: Option<SecretSource>,
+    /// What they are signed with there.
+    pub webhook_secret: Option<SecretSource>,
 }
 
 /// Which events are published.
@@ -88,7 +90,8 @@ impl EventsConfig {
         let words = [("all", Publish::All), ("ended", Publish::Ended), ("off", Publish::Off)];
         let publish = reader.word("events.publish", &words);
         let webhook_url = http_secret(reader, "events.webhook_url");
-        Ok(Self { publish: publish?, webhook_url: webhook_url? })
+        let webhook_secret = reader.secret("events.webhook_secret", form::shared_secret);
+        Ok(Self { publish: publish?, webhook_url: webhook_url?, webhook_secret: webhook_secret? })
     }
 }
 

@@ -188,6 +188,7 @@ impl Config {
         let _ = cloud_api.as_ref().map(|cloud_api| rules::requests(reader, cloud_api));
         let _ = lease.as_ref().map(|lease| rules::lease(reader, lease));
         let _ = retry.as_ref().map(|retry| rules::retry(reader, retry));
+        let _ = events.as_ref().map(|events| rules::events(reader, events));
         if let (Ok(cloud_api), Ok(worker)) = (&cloud_api, &worker) {
             rules::drain(reader, cloud_api, worker);
         }

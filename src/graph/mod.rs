@@ -24,3 +24,4 @@ mod wire;
 pub use client::{Client, Ready, Settings, SetupError};
 pub use endpoint::{ApiBase, Credential, Endpoint, Path, Request};
 pub use pool::{Opener, PoolStats};
+pub use tls::outward_client;

@@ -25,6 +25,8 @@ words! {
         Trim = "trim",
         /// Publishes events.
         Relay = "relay",
+        /// Hands events to the outgoing webhook.
+        Hook = "hook",
     }
 }
 

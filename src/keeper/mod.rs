@@ -4,8 +4,10 @@
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
 mod duty;
+mod hook;
 mod relay;
 
+pub use hook::{Hook, Key, Target};
 pub use relay::Relay;
 
 use std::sync::Arc;

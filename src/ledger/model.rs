@@ -574,3 +574,25 @@ pub struct OutboxRow {
     /// The event as JSON.
     pub body: String,
 }
+
+/// How far events have come on their way out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutboxStage {
+    /// Nobody has them.
+    Fresh,
+    /// The broker has them, the outgoing webhook has not.
+    PassedOn,
+    /// Either: there is only one way out.
+    Any,
+}
+
+impl OutboxStage {
+    /// The least and the most that the rows of this stage have in their column.
+    pub(super) const fn bounds(self) -> (i16, i16) {
+        match self {
+            Self::Fresh => (0, 0),
+            Self::PassedOn => (1, 1),
+            Self::Any => (0, 1),
+        }
+    }
+}

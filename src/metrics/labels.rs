@@ -43,6 +43,7 @@ labels! {
     PublishResult: "result",
     Rating: "rating",
     Reason: "reason",
+    HookResult: "result",
     Redelivered: "redelivered",
     RowClass: "class",
     Scope: "scope",
@@ -90,10 +91,24 @@ words! {
 }
 
 words! {
+    /// What came of a request to the outgoing webhook.
+    HookResult {
+        /// The app took the event.
+        Taken = "taken",
+        /// It did not, and will be asked again.
+        Refused = "refused",
+        /// It did not for three days: the event is gone.
+        GivenUp = "given_up",
+    }
+}
+
+words! {
     /// What ended the doubt about an unknown job.
     SettledBy {
         /// An answer that came late.
         LateAnswer = "late_answer",
+        /// A webhook.
+        Webhook = "webhook",
         /// Its policy: it was sent again.
         Resent = "resent",
         /// Its policy: it was left `unresolved`.

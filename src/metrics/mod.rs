@@ -16,8 +16,8 @@ pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Connection, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy,
-    Stage,
+    Answer, BrokerTrouble, Connection, HookResult, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass,
+    SettledBy, Stage,
 };
 pub use number::NumberMetrics;
 
@@ -145,6 +145,8 @@ catalogue! {
 
         /// Events that lie in the whole ledger and are not published yet, about so many.
         outbox_pending: Gauge = "tidegate_outbox_pending";
+        /// Requests to the outgoing webhook, by what came of them.
+        hook: Counters<HookResult> = "tidegate_events_webhook_requests_total";
 
         /// When each stage of the way of a job last did something.
         last_seen: Gauges<Stage> = "tidegate_heartbeat_last_seen_timestamp_seconds";

@@ -14,6 +14,7 @@ mod drain;
 #[cfg(feature = "services")]
 mod examples;
 mod holding;
+mod hook;
 mod in_doubt;
 mod main_job;
 mod map;

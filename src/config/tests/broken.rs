@@ -33,6 +33,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ("queue = \"amqp://h\"", "queue (my.toml:1)", "written [queue]"),
     ("[events]\npublish = \"some\"", "events.publish", "allowed: all, ended, off"),
     ("[events]\nwebhook_url = \"ftp://h\"", "events.webhook_url", "https://host/path"),
+    ("[events]\nwebhook_url = \"https://h/x\"", "events.webhook_secret", "signed"),
     ("[webhook]\nlisten = \"8080\"", "webhook.listen", "an address looks like"),
     ("[webhook]\nforward_to = \"h\"", "webhook.forward_to", "https://host/path"),
     ("[api]\nlisten = \"127.0.0.1:99999\"", "api.listen", "an address looks like"),

@@ -17,6 +17,7 @@ fn any_secret_can_come_from_a_file() {
         ("TIDEGATE_WEBHOOK__APP_SECRET_FILE", "webhook.app_secret", "canary"),
         ("TIDEGATE_WEBHOOK__FORWARD_TO_FILE", "webhook.forward_to", "https://a.example/canary"),
         ("TIDEGATE_EVENTS__WEBHOOK_URL_FILE", "events.webhook_url", "https://a.example/canary"),
+        ("TIDEGATE_EVENTS__WEBHOOK_SECRET_FILE", "events.webhook_secret", "whsec_canary"),
         ("TIDEGATE_NUMBERS__0__TOKEN_FILE", "numbers[0].token", "EAAcanary"),
     ];
     let mut variables = vec![("TIDEGATE_NUMBERS__0__ID", "101".to_owned())];
