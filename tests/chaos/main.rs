@@ -181,7 +181,7 @@ async fn look_back(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) ->
     let seconds = trial.setup.number_ids().map(|id| oracle.worst_sliding_second(&id));
     outcome.worst_second = (seconds.max().unwrap_or(0), trial.setup.rate);
     // A restart that forgot the last second would show twice the rate; a stall of the machine shows a little more.
-    if outcome.worst_second.0 * 10 > trial.setup.rate * 11 {
+    if outcome.worst_second.0 > trial.setup.rate + (trial.setup.rate / 10).max(10) {
         outcome.failures.push(format!("{} requests in a sliding second", outcome.worst_second.0));
     }
     ensure!(oracle.stats().rows_dropped == 0, "the oracle forgot rows");
