@@ -36,6 +36,8 @@ use crate::trial::{Shared, Trial};
 
 /// Workers, brokers and databases that a whole run must have killed.
 const KILLS: u32 = 100;
+/// Meta's code for more than a number may send in a second.
+const TOO_FAST: u32 = 130_429;
 /// So long a machine that does other things too may stand still.
 const STALL: Duration = Duration::from_secs(10);
 
@@ -52,19 +54,26 @@ fn main() -> Result<ExitCode> {
     // Two at once would take each other's ground away.
     let lock = std::fs::File::create(dir.with_extension("lock"))?;
     lock.try_lock().context("this checkout's fault suite runs already")?;
-    // What an earlier run left behind.
+    // What an earlier run left behind, and still runs if that was killed.
+    for row in 0..cells::ROWS.len() {
+        services::Services::stop(&row_dir(&dir, row));
+    }
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     println!("seed {}; logs in {}", arguments.seed, dir.display());
     let rows = thread::scope(|scope| {
         let begin = |(number, row): (usize, &'static [Cell])| {
-            let (arguments, dir) = (&arguments, dir.join(format!("row-{number}")));
+            let (arguments, dir) = (&arguments, row_dir(&dir, number));
             scope.spawn(move || carry_out_row(arguments, row, dir))
         };
         let running: Vec<_> = cells::ROWS.into_iter().enumerate().map(begin).collect();
         running.into_iter().map(|row| row.join().expect("a row does not panic")).collect::<Result<Vec<_>>>()
     })?;
     conclude(&arguments, &rows.concat(), &dir)
+}
+
+fn row_dir(dir: &Path, row: usize) -> PathBuf {
+    dir.join(format!("row-{row}"))
 }
 
 fn arguments() -> Result<Arguments> {
@@ -145,6 +154,7 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
         bound: 0,
         resume: None,
         worst_second: (0, 0),
+        throttled: 0,
         took: Duration::ZERO,
         failures: Vec::new(),
     };
@@ -180,6 +190,7 @@ async fn look_back(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) ->
         outcome.bound = trial.in_flight.len();
     }
     let oracle = trial.sim.oracle();
+    outcome.throttled = oracle.stats().refused_by_code.get(&TOO_FAST).copied().unwrap_or(0);
     let seconds = trial.setup.number_ids().map(|id| oracle.worst_sliding_second(&id));
     outcome.worst_second = (seconds.max().unwrap_or(0), trial.setup.rate);
     // A restart that forgot the last second would show twice the rate; a stall of the machine shows a little more.

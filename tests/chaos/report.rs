@@ -23,6 +23,8 @@ pub struct Outcome {
     pub resume: Option<Duration>,
     /// The most requests of one number in a sliding second, and its limit.
     pub worst_second: (usize, usize),
+    /// Requests that Meta refused as too fast.
+    pub throttled: u64,
     pub took: Duration,
     /// What else went wrong.
     pub failures: Vec<String>,
@@ -43,7 +45,7 @@ impl Outcome {
             "lost": found.lost, "unexpected": found.unexpected, "duplicated": found.doubled,
             "recovered": found.recovered, "unresolved": found.unresolved, "bound": self.bound,
             "resume_ms": self.resume.map(|resume| resume.as_millis() as u64),
-            "worst_second": self.worst_second.0, "took_ms": self.took.as_millis() as u64, "valid": self.is_good(),
+            "worst_second": self.worst_second.0, "throttled": self.throttled, "took_ms": self.took.as_millis() as u64, "valid": self.is_good(),
         })
         .to_string()
     }

@@ -14,7 +14,7 @@ pub const FROZEN: Cell = Cell {
     fault: "SIGSTOP beyond the lease, then SIGCONT",
     setup,
     resumes_within: TAKEN_OVER,
-    run: |trial, times| Box::pin(run(trial, Blow::Freeze, 2 * times)),
+    run: |trial, times| Box::pin(run(trial, &[Blow::Freeze], 2 * times)),
 };
 
 pub const CUT_OFF: Cell = Cell {
@@ -22,7 +22,7 @@ pub const CUT_OFF: Cell = Cell {
     fault: "database out of one worker's reach beyond the lease",
     setup,
     resumes_within: TAKEN_OVER,
-    run: |trial, times| Box::pin(run(trial, Blow::CutOff, 2 * times)),
+    run: |trial, times| Box::pin(run(trial, &[Blow::CutOff, Blow::BlackHole], 2 * times)),
 };
 
 /// The lease of these cells lasts 4 s, and is asked for by others every second.
@@ -36,7 +36,10 @@ const NUMBER: &str = "1001";
 #[derive(Clone, Copy)]
 enum Blow {
     Freeze,
+    /// Its connections to the database are reset.
     CutOff,
+    /// They stand still, and what stood still arrives when everything is over.
+    BlackHole,
 }
 
 /// One number, so that it stays with whoever took it: the other has nothing to send.
@@ -44,8 +47,8 @@ fn setup() -> Setup {
     Setup { workers: 2, numbers: 1, rate: 80, taps_meta: true, ..Setup::services() }
 }
 
-async fn run(trial: &mut Trial<'_>, blow: Blow, times: u32) -> Result<()> {
-    for _ in 0..times {
+async fn run(trial: &mut Trial<'_>, blows: &[Blow], times: u32) -> Result<()> {
+    for blow in blows.iter().copied().cycle().take(times as usize) {
         let seat = owner(trial).await?;
         let (owner, fence) = trial.ledger.lease(NUMBER).await?;
         let broken_at = Instant::now();
@@ -103,6 +106,7 @@ impl Trial<'_> {
         match blow {
             Blow::Freeze => self.seats[seat].freeze()?,
             Blow::CutOff => self.seats[seat].links.database().cut(),
+            Blow::BlackHole => self.seats[seat].links.database().stall(),
         }
         Ok(())
     }
@@ -110,7 +114,7 @@ impl Trial<'_> {
     fn heal(&self, seat: usize, blow: Blow) -> Result<()> {
         match blow {
             Blow::Freeze => self.seats[seat].thaw()?,
-            Blow::CutOff => self.seats[seat].links.database().restore(),
+            Blow::CutOff | Blow::BlackHole => self.seats[seat].links.database().restore(),
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ fn outcome(doubled: usize, bound: usize) -> Outcome {
         bound,
         resume: Some(Duration::from_millis(2_340)),
         worst_second: (60, 60),
+        throttled: 0,
         took: Duration::from_secs(9),
         failures: Vec::new(),
     }
