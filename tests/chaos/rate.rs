@@ -1,5 +1,7 @@
 //! When messages arrive as fast again as they did.
 
+use std::time::Duration;
+
 pub const SECOND: u64 = 1_000_000_000;
 
 /// From `healed` to the first second that holds nine tenths of what a second held before `broken`.
@@ -15,4 +17,69 @@ pub fn rate_is_back(arrivals: &[u64], broken: u64, healed: u64) -> Option<u64> {
         .enumerate()
         .find(|(place, start)| starts.get(place + wanted - 1).is_some_and(|last| last - *start <= SECOND));
     back.map(|(_, start)| start - healed)
+}
+
+/// What a second may be over the limit without a reason.
+const TOLERANCE_PER_CENT: usize = 2;
+/// So much later than another a request may arrive: the workers' `pacing.margin`, which no second feels.
+const MARGIN: Duration = Duration::from_millis(8);
+/// A late timer is caught up with: so many leave together.
+const TOGETHER: usize = 2;
+/// So long before a second a stall may have ended of which its first request still came late.
+const BEFORE: u64 = SECOND / 20;
+/// So many refusals as too fast need no reason.
+const FEW: usize = 3;
+
+/// How long the longest stall was between two moments.
+pub type Stalls<'a> = &'a dyn Fn(u64, u64) -> Duration;
+
+/// What a number's arrivals say of its pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// The most in a sliding second.
+    pub worst: usize,
+    /// In the second that was furthest beyond what it may hold: how many, and how many it may.
+    pub too_many: Option<(usize, usize)>,
+}
+
+/// Looks at every sliding second.
+pub fn pace(arrivals: &[u64], limit: usize, stalls: Stalls<'_>) -> Pace {
+    let (mut pace, mut first) = (Pace::default(), 0);
+    for (last, at) in arrivals.iter().enumerate() {
+        while arrivals[first] + SECOND <= *at {
+            first += 1;
+        }
+        let count = last + 1 - first;
+        pace.worst = pace.worst.max(count);
+        if count > limit {
+            let allowed = allowed(limit, stalls(at.saturating_sub(SECOND + BEFORE), *at));
+            let excess = |(count, allowed): (usize, usize)| count - allowed;
+            if count > allowed && pace.too_many.is_none_or(|found| excess(found) < count - allowed) {
+                pace.too_many = Some((count, allowed));
+            }
+        }
+    }
+    pace
+}
+
+/// How many requests a second may hold, by the longest stall in it. Those that were on their way in the stall arrive
+/// after it, together with those that are sent in the second that then begins; but for the margin, which the sender
+/// leaves out of each second for this.
+fn allowed(limit: usize, stall: Duration) -> usize {
+    let tolerance = (limit * TOLERANCE_PER_CENT).div_ceil(100);
+    if stall <= MARGIN {
+        return limit + tolerance;
+    }
+    limit + tolerance.max(TOGETHER) + (limit as f64 * (stall - MARGIN).as_secs_f64()).ceil() as usize
+}
+
+/// How many of these refusals as too fast no stall explains.
+pub fn unexplained(refusals: &[u64], stalls: Stalls<'_>) -> usize {
+    let of_itself = |at: &&u64| stalls(at.saturating_sub(SECOND + BEFORE), **at) <= MARGIN;
+    refusals.iter().filter(of_itself).count()
+}
+
+/// How many refusals may be without an explanation, and how many there may be at all, among so many requests.
+pub fn allowed_refusals(requests: usize) -> (usize, usize) {
+    (FEW.max(requests / 1_000), FEW.max(requests / 100))
 }

@@ -25,8 +25,10 @@ pub const CUT_OFF: Cell = Cell {
     run: |trial, times| Box::pin(run(trial, &[Blow::CutOff, Blow::BlackHole], 2 * times)),
 };
 
-/// The lease of these cells lasts 4 s, and is asked for by others every second.
-const TAKEN_OVER: Duration = Duration::from_secs(12);
+/// Promised are 12 s with leases of 8 s. These last 4 s.
+const TAKEN_OVER: Duration = Duration::from_secs(8);
+/// Nobody waits longer; what took longer than was promised, and whether the machine is to blame, is looked at later.
+const GIVE_UP: Duration = Duration::from_secs(30);
 /// Bytes that a worker had written are at the other end of its link by then.
 const IN_THE_SOCKET: Duration = Duration::from_millis(50);
 
@@ -57,7 +59,7 @@ async fn run(trial: &mut Trial<'_>, blows: &[Blow], times: u32) -> Result<()> {
         tokio::time::sleep(IN_THE_SOCKET).await;
         trial.note_in_flight().await?;
         let taken_over_at = until_taken_over(trial, 1 - seat).await?;
-        trial.recovery.took(taken_over_at - broken_at);
+        trial.recovery.took(broken_at, taken_over_at);
         trial.pause(Duration::from_millis(500), Duration::from_millis(1_500)).await;
         trial.heal(seat, blow)?;
         // The number may come back to whom it belongs in an even share, by a new lease; then it waits a second.
@@ -70,7 +72,7 @@ async fn run(trial: &mut Trial<'_>, blows: &[Blow], times: u32) -> Result<()> {
                 ensure!(now_fence > fence, "the old lease came to life again");
                 retaken_at = Some(Instant::now());
             }
-            ensure!(taken_over_at.elapsed() < TAKEN_OVER + TAKEN_OVER, "sending came to nothing");
+            ensure!(taken_over_at.elapsed() < GIVE_UP, "sending came to nothing");
         }
         let late = trial.seats[seat].posts(taken_over_at, retaken_at.unwrap_or_else(Instant::now));
         ensure!(late.is_empty(), "a worker sent {} messages after its number was taken over", late.len());
@@ -86,7 +88,7 @@ async fn until_taken_over(trial: &Trial<'_>, seat: usize) -> Result<Instant> {
         if let Some(first) = other.posts(started, Instant::now()).first() {
             return Ok(*first);
         }
-        ensure!(started.elapsed() < TAKEN_OVER, "nobody took over");
+        ensure!(started.elapsed() < GIVE_UP, "nobody took over");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
