@@ -19,12 +19,12 @@ pub fn rate_is_back(arrivals: &[u64], broken: u64, healed: u64) -> Option<u64> {
     back.map(|(_, start)| start - healed)
 }
 
-/// What a second may be over the limit without a reason.
+/// What a second may be over the limit without a reason: so much of it, or as many as leave together when a late timer
+/// is caught up with.
 const TOLERANCE_PER_CENT: usize = 2;
+const TOGETHER: usize = 2;
 /// So much later than another a request may arrive: the workers' `pacing.margin`, which no second feels.
 const MARGIN: Duration = Duration::from_millis(8);
-/// A late timer is caught up with: so many leave together.
-const TOGETHER: usize = 2;
 /// So long before a second a stall may have ended of which its first request still came late.
 const BEFORE: u64 = SECOND / 20;
 /// So many refusals as too fast need no reason.
@@ -66,11 +66,9 @@ pub fn pace(arrivals: &[u64], limit: usize, stalls: Stalls<'_>) -> Pace {
 /// after it, together with those that are sent in the second that then begins; but for the margin, which the sender
 /// leaves out of each second for this.
 fn allowed(limit: usize, stall: Duration) -> usize {
-    let tolerance = (limit * TOLERANCE_PER_CENT).div_ceil(100);
-    if stall <= MARGIN {
-        return limit + tolerance;
-    }
-    limit + tolerance.max(TOGETHER) + (limit as f64 * (stall - MARGIN).as_secs_f64()).ceil() as usize
+    let tolerance = (limit * TOLERANCE_PER_CENT / 100).max(TOGETHER);
+    let held_back = limit as f64 * stall.saturating_sub(MARGIN).as_secs_f64();
+    limit + tolerance + held_back.ceil() as usize
 }
 
 /// How many of these refusals as too fast no stall explains.

@@ -14,7 +14,7 @@ const fn ms(ms: u64) -> Duration {
 fn only_what_reaches_into_the_time_counts_and_only_long_ones_add_up() {
     let start = Instant::now();
     let stall = |(from, late)| Stall { from: start + ms(from), late: ms(late) };
-    let noted = [(0, 500), (1_000, 90), (1_200, 150), (1_900, 300), (3_000, 900)].map(stall);
+    let noted = [(0, 500), (1_000, 90), (1_200, 150), (1_900, 300), (1_950, 200), (3_000, 900)].map(stall);
     let within = |from, to| sum(&noted, start + ms(from), start + ms(to));
     assert_eq!(within(1_000, 2_000), Stalled { longest: ms(300), long_ones: ms(450) });
     assert_eq!(within(400, 1_100), Stalled { longest: ms(500), long_ones: ms(500) });
