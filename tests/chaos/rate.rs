@@ -4,12 +4,14 @@ use std::time::Duration;
 
 pub const SECOND: u64 = 1_000_000_000;
 
-/// From `healed` to the first second that holds nine tenths of what a second held before `broken`.
+/// From `healed` to the first second that holds three quarters of what a second held before `broken`: a busy machine
+/// carries more at one time than at another, and refusals for its late requests make workers slower for a while. A
+/// number that does not send at all must be looked for apart.
 pub fn rate_is_back(arrivals: &[u64], broken: u64, healed: u64) -> Option<u64> {
     const BEFORE: u64 = 2;
     let from = |at: u64| arrivals.partition_point(|arrival| *arrival < at);
     let held = from(broken) - from(broken.saturating_sub(BEFORE * SECOND));
-    let wanted = (held * 9).div_ceil(10 * BEFORE as usize).max(1);
+    let wanted = (held * 3).div_ceil(4 * BEFORE as usize).max(1);
     // The first message of such a second is where sending was back.
     let starts = &arrivals[from(healed)..];
     let back = starts
@@ -27,8 +29,6 @@ const TOGETHER: usize = 2;
 const MARGIN: Duration = Duration::from_millis(8);
 /// So long before a second a stall may have ended of which its first request still came late.
 const BEFORE: u64 = SECOND / 20;
-/// So many refusals as too fast need no reason.
-const FEW: usize = 3;
 
 /// How long the longest stall was between two moments.
 pub type Stalls<'a> = &'a dyn Fn(u64, u64) -> Duration;
@@ -77,7 +77,8 @@ pub fn unexplained(refusals: &[u64], stalls: Stalls<'_>) -> usize {
     refusals.iter().filter(of_itself).count()
 }
 
-/// How many refusals may be without an explanation, and how many there may be at all, among so many requests.
-pub fn allowed_refusals(requests: usize) -> (usize, usize) {
-    (FEW.max(requests / 1_000), FEW.max(requests / 100))
+/// How many of so many requests may be refused without an explanation: one in a hundred. One late turn of a worker may
+/// cost each of its numbers a pair.
+pub fn allowed_refusals(requests: usize, numbers: usize) -> usize {
+    (TOGETHER * numbers).max(requests / 100)
 }

@@ -34,7 +34,7 @@ impl Return {
 
 /// What is to be seen after a fault, on the oracle's clock.
 enum Awaited {
-    /// At least nine tenths of the rate before the fault, from the moment its cause was gone.
+    /// Three quarters of the rate before the fault, and a message of every number, from the moment its cause was gone.
     Rate { broken_ns: u64, healed_ns: u64 },
     /// A message of every number after this moment.
     EveryNumber { broken_ns: u64 },
@@ -71,17 +71,21 @@ impl Recovery {
         let entries = self.oracle.accepted_entries();
         let arrivals: Vec<u64> = entries.iter().map(|entry| entry.at_ns).collect();
         let mut returns = self.seen.clone();
+        let every_number = |since: u64| {
+            let first = |number: &String| {
+                let mut of_number = entries.iter().filter(|entry| *entry.number == **number);
+                of_number.find(|entry| entry.at_ns > since).map(|entry| entry.at_ns - since)
+            };
+            let all: Option<Vec<u64>> = self.numbers.iter().map(first).collect();
+            all.and_then(|all| all.into_iter().max())
+        };
         for awaited in &self.awaited {
             let (from_ns, came) = match awaited {
-                Awaited::Rate { broken_ns, healed_ns } => (*healed_ns, rate_is_back(&arrivals, *broken_ns, *healed_ns)),
-                Awaited::EveryNumber { broken_ns } => {
-                    let first = |number: &String| {
-                        let mut of_number = entries.iter().filter(|entry| *entry.number == **number);
-                        of_number.find(|entry| entry.at_ns > *broken_ns).map(|entry| entry.at_ns - broken_ns)
-                    };
-                    let all: Option<Vec<u64>> = self.numbers.iter().map(first).collect();
-                    (*broken_ns, all.and_then(|all| all.into_iter().max()))
+                Awaited::Rate { broken_ns, healed_ns } => {
+                    let rate = rate_is_back(&arrivals, *broken_ns, *healed_ns);
+                    (*healed_ns, rate.zip(every_number(*healed_ns)).map(|(rate, all)| rate.max(all)))
                 }
+                Awaited::EveryNumber { broken_ns } => (*broken_ns, every_number(*broken_ns)),
             };
             let came = came.ok_or("sending never came back to what it was")?;
             let from = self.instant(from_ns);

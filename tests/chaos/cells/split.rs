@@ -74,10 +74,15 @@ async fn run(trial: &mut Trial<'_>, blows: &[Blow], times: u32) -> Result<()> {
             }
             ensure!(taken_over_at.elapsed() < GIVE_UP, "sending came to nothing");
         }
+        // Neither what it had admitted, nor, after a stop in the middle of a send, that send: a permit is good for 25 ms.
+        // A second that holds more than the limit here is no second owner's doing, but one owner's late bytes.
         let late = trial.seats[seat].posts(taken_over_at, retaken_at.unwrap_or_else(Instant::now));
         ensure!(late.is_empty(), "a worker sent {} messages after its number was taken over", late.len());
         trial.accepted_beyond(trial.capacity()).await?;
     }
+    // What was in flight when a worker was stopped was answered. It must not hold against the number that it slept.
+    let holds = trial.ledger.holds().await?;
+    ensure!(holds == 0, "{holds} holds were placed on a number that nothing was wrong with");
     Ok(())
 }
 
