@@ -23,7 +23,7 @@ use crate::outcome::{NotSentCause, Outcome, UnknownCause};
 type Driver = http1::Connection<TokioIo<Wire>, Full<Bytes>>;
 
 /// A timer that is so late says that the whole process stood still.
-const STOOD_STILL: Duration = Duration::from_millis(250);
+const STOOD_STILL: Duration = Duration::from_millis(20);
 /// So long it takes at most to hear of what arrived meanwhile.
 const LAST_LOOK: Duration = Duration::from_millis(50);
 
