@@ -19,7 +19,7 @@ pub const KILL: Cell = Cell {
 pub const DRAIN: Cell = Cell {
     name: "embedded_drain",
     fault: "SIGTERM, embedded",
-    setup: || Setup { jobs: 2_000, ..Setup::embedded() },
+    setup: || Setup { jobs: 3_000, ..Setup::embedded() },
     resumes_within: Duration::from_secs(2),
     run: |trial, times| Box::pin(drain(trial, 6 * times)),
 };
