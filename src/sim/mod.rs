@@ -8,6 +8,7 @@
 //! - a message is in the oracle exactly if the simulated Meta accepted it, whatever the sender was told;
 //! - at most the limit of a number's messages are accepted in any sliding second, measured where they arrive;
 //! - every acceptance has a message id of its own, also across runs;
+//! - every message in the oracle gets its statuses by webhook, if webhooks are configured, whatever the sender was told;
 //! - given the same requests at the same times, everything but message ids comes out the same (`seed`).
 //!
 //! Start it with [`Sim::start`] on the caller's runtime, or with [`Sim::spawn_thread`] on a thread of its own.
@@ -16,6 +17,8 @@ mod answer;
 mod clock;
 mod config;
 mod control;
+mod control_account;
+mod customer;
 mod decision;
 mod entry;
 pub mod error_table;
@@ -41,14 +44,18 @@ mod rules;
 mod running;
 mod send;
 mod server;
+mod service_windows;
 mod sliding_second;
+mod tell;
 mod template_spec;
 mod validate;
 mod waiters;
+mod webhooks;
 mod wire;
 mod words;
 
 pub use config::{Latency, SimConfig, WabaSpec};
+pub use customer::{Inbound, SayError};
 pub use entry::{Entry, EntryOutcome, NumberStats, Stats, Totals};
 pub use fault::{Fault, FaultAction};
 pub use key_values::SpecError;
@@ -58,6 +65,9 @@ pub use number_state::{NumberChange, NumberStatus, Quality, ThroughputLevel};
 pub use oracle::Oracle;
 pub use running::Sim;
 pub use template_spec::{Category, TemplateChange, TemplateSpec, TemplateStatus};
+pub use webhooks::{
+    AnswerShares, AnswerTimes, AppSecret, Between, Delays, FailedShare, HandshakeError, WebhookConfig, WebhookCounts,
+};
 
 use std::time::Duration;
 

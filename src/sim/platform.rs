@@ -7,6 +7,7 @@
 //! throughput does not count (the page: «until you are within the level again»).
 
 use super::config::{SimConfig, WabaSpec};
+use super::customer::Heard;
 use super::entry::Totals;
 use super::fault_script::FaultScript;
 use super::limits::THROUGHPUT_WINDOW;
@@ -16,9 +17,11 @@ use super::number_state::NumberChange;
 use super::oracle_log::OracleLog;
 use super::pair_limit::PairLimit;
 use super::refusal::Refusal;
+use super::service_windows::ServiceWindows;
 use super::sliding_second::SlidingSecond;
 use super::template_spec::{Category, TemplateChange, TemplateSpec};
 use super::waiters::Waiters;
+use super::webhooks::{Origin, Outbox};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +46,10 @@ pub(crate) struct Platform {
     pub(crate) faults_struck: BTreeMap<&'static str, u64>,
     pub(crate) acceptances: Waiters,
     pub(crate) rows: Waiters,
+    /// What the business is to be told; none if no webhooks are configured.
+    pub(crate) outbox: Option<Outbox>,
+    pub(crate) windows: ServiceWindows,
+    pub(crate) heard: Heard,
     rng: SmallRng,
     /// Whether any number has a token of its own.
     has_own_tokens: bool,
@@ -54,6 +61,8 @@ pub(crate) struct Platform {
 /// A number and what it has seen.
 pub(crate) struct Number {
     pub(crate) id: Arc<str>,
+    /// What webhooks call it.
+    pub(crate) origin: Arc<Origin>,
     pub(crate) spec: NumberSpec,
     pub(crate) counted: SlidingSecond,
     pub(crate) offered: SlidingSecond,
@@ -81,6 +90,9 @@ impl Platform {
             faults_struck: BTreeMap::new(),
             acceptances: Waiters::default(),
             rows: Waiters::default(),
+            outbox: config.webhooks.clone().map(|webhooks| Outbox::new(webhooks, config.seed)),
+            windows: ServiceWindows::new(scale),
+            heard: Heard::default(),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5EED),
             has_own_tokens: false,
             trace: 0,
@@ -106,8 +118,11 @@ impl Platform {
         let id: Arc<str> = spec.id.as_str().into();
         let index = u32::try_from(self.numbers.len()).expect("numbers are bounded");
         self.by_id.insert(Arc::clone(&id), index);
+        let display = spec.display_number().chars().filter(char::is_ascii_digit).collect();
+        let origin = Arc::new(Origin { waba: spec.waba.clone(), number: Arc::clone(&id), display });
         self.numbers.push(Number {
             id,
+            origin,
             spec,
             counted: SlidingSecond::new(width_ns),
             offered: SlidingSecond::new(width_ns),
@@ -219,5 +234,10 @@ impl Platform {
     /// The message id of the row with this sequence number.
     pub(crate) fn wamid(&self, seq: u64) -> String {
         format!("wamid.HBgM{:016X}{seq:012X}A==", self.run)
+    }
+
+    /// The message id of the `seq`-th thing that a customer said.
+    pub(crate) fn inbound_wamid(&self, seq: u64) -> String {
+        format!("wamid.HBgM{:016X}{seq:012X}I==", self.run)
     }
 }

@@ -1,12 +1,15 @@
 //! A running simulator: started, steered, stopped.
 
 use super::config::SimConfig;
+use super::customer::{Inbound, SayError};
 use super::fault::Fault;
 use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
 use super::template_spec::TemplateChange;
+use super::webhooks::{self, HandshakeError, WebhookCounts};
 use super::{oracle_file, server};
+use bytes::Bytes;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -135,6 +138,53 @@ impl Sim {
     /// Changes the messaging limit of every portfolio; none is UNLIMITED.
     pub fn set_messaging_limit(&self, limit: Option<u32>) {
         self.shared.platform().change_messaging_limit(limit);
+    }
+
+    /// A customer says something to a number: opens a service window, and goes out by webhook. Gives its message id.
+    pub fn say(&self, number: &str, from: &str, said: &Inbound) -> Result<String, SayError> {
+        let (mut platform, now_ns) = self.shared.platform_now();
+        platform.say(number, from, said, now_ns)
+    }
+
+    /// Sends this body by webhook, signed, whatever it says.
+    #[must_use = "false says that no webhooks are configured"]
+    pub fn send_raw_webhook(&self, body: impl Into<Bytes>) -> bool {
+        let (mut platform, now_ns) = self.shared.platform_now();
+        platform.plan_raw(body.into(), now_ns)
+    }
+
+    /// All counts of the webhooks; zeros if none are configured.
+    pub fn webhook_counts(&self) -> WebhookCounts {
+        self.shared.platform().outbox.as_ref().map(|outbox| outbox.counts()).unwrap_or_default()
+    }
+
+    /// Sends webhooks there from now on, those that wait included; empty: they wait. An https address only if the
+    /// configured one was one. Does nothing if no webhooks are configured.
+    pub fn set_webhook_url(&self, url: impl Into<String>) {
+        if let Some(outbox) = &mut self.shared.platform().outbox {
+            outbox.point_at(url.into());
+        }
+    }
+
+    /// Waits until no webhook waits: all that were planned are acknowledged or given up. Dropping it loses nothing.
+    pub async fn webhooks_settled(&self) {
+        let Some(settled) = self.shared.platform().outbox.as_ref().map(|outbox| outbox.settled()) else {
+            return;
+        };
+        loop {
+            let rings = settled.notified();
+            if self.webhook_counts().waiting == 0 {
+                return;
+            }
+            rings.await;
+        }
+    }
+
+    /// Makes Meta's handshake with the webhook's receiver: a GET with `hub.mode=subscribe`.
+    pub async fn verify_webhook(&self, verify_token: &str) -> Result<(), HandshakeError> {
+        let config = self.shared.platform().outbox.as_ref().map(|outbox| outbox.config.clone());
+        let config = config.filter(|config| !config.url.is_empty()).ok_or(HandshakeError::NoAddress)?;
+        webhooks::shake_hands(&config.url, verify_token, config.answer_within()).await
     }
 
     /// Cuts all connections, writes the last rows of the oracle's file and frees the port. Fails if that file

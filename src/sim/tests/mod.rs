@@ -7,6 +7,7 @@ mod reads;
 mod sends;
 mod states;
 mod virtual_time;
+mod webhooks;
 
 use super::{NumberSpec, Sim, SimConfig};
 use serde_json::{Value, json};
