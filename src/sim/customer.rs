@@ -2,10 +2,12 @@
 //!
 //! Shapes: `webhooks/reference/messages/…`, read 2026-09-11.
 
+use super::media::SMALL_PICTURE;
 use super::message::{FirstButton, Recipient};
 use super::platform::Platform;
 use super::validate;
 use super::webhooks::Update;
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{HashMap, VecDeque};
@@ -42,6 +44,15 @@ pub enum Inbound {
         /// The message id of the interactive message.
         #[serde(default)]
         reply_to: Option<String>,
+    },
+    /// A picture.
+    Image {
+        /// What is written under it.
+        #[serde(default)]
+        caption: Option<String>,
+        /// The id of a medium that was uploaded to this number; none: a picture of one pixel.
+        #[serde(default)]
+        media: Option<String>,
     },
     /// An emoji on a message.
     Reaction {
@@ -82,6 +93,9 @@ pub enum SayError {
     /// It is neither a phone number nor a user id.
     #[error("from: `{0}` is not allowed; allowed is a phone number with its country code, or a user id")]
     NoPerson(String),
+    /// The picture was never uploaded, or is gone.
+    #[error("media: there is no medium {0}")]
+    NoMedium(String),
 }
 
 /// What a customer will say, once it is due.
@@ -125,6 +139,11 @@ impl Platform {
     pub(crate) fn say(&mut self, number: &str, from: &str, said: &Inbound, now_ns: u64) -> Result<String, SayError> {
         let place = self.find_number(number).ok_or_else(|| SayError::NoNumber(number.to_owned()))?;
         let person = validate::person(from).ok_or_else(|| SayError::NoPerson(from.to_owned()))?;
+        if let Inbound::Image { media: Some(id), .. } = said
+            && self.media.find(id, now_ns).is_none()
+        {
+            return Err(SayError::NoMedium(id.clone()));
+        }
         Ok(self.hear(place, person, said, now_ns))
     }
 
@@ -135,38 +154,62 @@ impl Platform {
         self.heard.keep(number, &wamid);
         self.windows.open(number, from.key(), at_ns);
         let origin = Arc::clone(&self.numbers[number as usize].origin);
+        if self.outbox.is_none() {
+            return wamid;
+        }
+        let mut message = self.content(number, said, at_ns);
+        message["id"] = wamid.as_str().into();
+        match &from.wa_id {
+            Some(wa_id) => message["from"] = wa_id.as_str().into(),
+            None => message["from_user_id"] = from.input.as_str().into(),
+        }
+        let update = Update::Message { origin, from: Arc::new(from), message: Arc::new(message), happened_ns: at_ns };
         if let Some(outbox) = &mut self.outbox {
-            let mut message = content(said, &origin.display);
-            message["id"] = wamid.as_str().into();
-            match &from.wa_id {
-                Some(wa_id) => message["from"] = wa_id.as_str().into(),
-                None => message["from_user_id"] = from.input.as_str().into(),
-            }
-            let update =
-                Update::Message { origin, from: Arc::new(from), message: Arc::new(message), happened_ns: at_ns };
             outbox.plan(at_ns, update);
         }
         wamid
     }
-}
 
-/// An element of `messages`, as far as it depends on what was said. `display` is the number that it was said to.
-fn content(said: &Inbound, display: &str) -> Value {
-    let (mut message, reply_to) = match said {
-        Inbound::Text { body, reply_to } => (json!({ "type": "text", "text": { "body": body } }), reply_to.as_ref()),
-        Inbound::Button { text, payload, reply_to } => {
-            (json!({ "type": "button", "button": { "text": text, "payload": payload } }), reply_to.as_ref())
+    /// An element of `messages`, as far as it depends on what was said.
+    fn content(&mut self, number: u32, said: &Inbound, now_ns: u64) -> Value {
+        let (mut message, reply_to) = match said {
+            Inbound::Text { body, reply_to } => {
+                (json!({ "type": "text", "text": { "body": body } }), reply_to.as_ref())
+            }
+            Inbound::Button { text, payload, reply_to } => {
+                (json!({ "type": "button", "button": { "text": text, "payload": payload } }), reply_to.as_ref())
+            }
+            Inbound::ButtonReply { id, title, reply_to } => {
+                let reply = json!({ "type": "button_reply", "button_reply": { "id": id, "title": title } });
+                (json!({ "type": "interactive", "interactive": reply }), reply_to.as_ref())
+            }
+            Inbound::Image { caption, media } => (
+                json!({ "type": "image", "image": self.picture(number, caption.as_deref(), media.as_deref(), now_ns) }),
+                None,
+            ),
+            Inbound::Reaction { message_id, emoji } => {
+                (json!({ "type": "reaction", "reaction": { "message_id": message_id, "emoji": emoji } }), None)
+            }
+        };
+        if let Some(id) = reply_to {
+            message["context"] = json!({ "from": self.numbers[number as usize].origin.display, "id": id });
         }
-        Inbound::ButtonReply { id, title, reply_to } => {
-            let reply = json!({ "type": "button_reply", "button_reply": { "id": id, "title": title } });
-            (json!({ "type": "interactive", "interactive": reply }), reply_to.as_ref())
-        }
-        Inbound::Reaction { message_id, emoji } => {
-            (json!({ "type": "reaction", "reaction": { "message_id": message_id, "emoji": emoji } }), None)
-        }
-    };
-    if let Some(id) = reply_to {
-        message["context"] = json!({ "from": display, "id": id });
+        message
     }
-    message
+
+    /// A picture that the business can fetch for a week.
+    fn picture(&mut self, number: u32, caption: Option<&str>, uploaded: Option<&str>, now_ns: u64) -> Value {
+        let uploaded = uploaded.and_then(|id| self.media.find(id, now_ns));
+        let (mime_type, bytes) = uploaded.map_or_else(
+            || ("image/png".to_owned(), Bytes::from_static(SMALL_PICTURE)),
+            |(_, medium)| (medium.mime_type.clone(), medium.bytes.clone()),
+        );
+        let id = self.media.receive(number, &mime_type, bytes, now_ns).to_string();
+        let (_, medium) = self.media.find(&id, now_ns).expect("it was just received");
+        let mut picture = json!({ "mime_type": mime_type, "sha256": medium.sha256_base64(), "id": id });
+        if let Some(caption) = caption {
+            picture["caption"] = caption.into();
+        }
+        picture
+    }
 }

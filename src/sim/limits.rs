@@ -68,6 +68,12 @@ pub const WEBHOOK_BYTES: usize = 3 * 1024 * 1024;
 pub const WEBHOOK_RETRIES_LAST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// A service window is open for so long after the customer's last message (`messages/send-messages`).
 pub const SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// An uploaded medium is kept for so long (`business-phone-numbers/media`).
+pub const MEDIA_LIVES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A medium from a customer is kept for so long (`business-phone-numbers/media`).
+pub const INBOUND_MEDIA_LIVES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The address of a medium is good for so long (`business-phone-numbers/media`).
+pub const MEDIA_LINK_LIVES: Duration = Duration::from_secs(5 * 60);
 
 /// The simulator reads no longer body than this. Ours: Meta publishes no number, and no valid message comes near it.
 pub const BODY_BYTES: usize = 1024 * 1024;

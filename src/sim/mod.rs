@@ -27,6 +27,7 @@ mod fault_script;
 mod fault_text;
 mod key_values;
 pub mod limits;
+mod media;
 mod message;
 mod messaging_limit;
 mod number_spec;

@@ -11,6 +11,7 @@ use super::customer::Heard;
 use super::entry::Totals;
 use super::fault_script::FaultScript;
 use super::limits::THROUGHPUT_WINDOW;
+use super::media::MediaStore;
 use super::messaging_limit::MessagingLimit;
 use super::number_spec::{NumberSpec, Token};
 use super::number_state::NumberChange;
@@ -50,6 +51,7 @@ pub(crate) struct Platform {
     pub(crate) outbox: Option<Outbox>,
     pub(crate) windows: ServiceWindows,
     pub(crate) heard: Heard,
+    pub(crate) media: MediaStore,
     rng: SmallRng,
     /// Whether any number has a token of its own.
     has_own_tokens: bool,
@@ -93,6 +95,7 @@ impl Platform {
             outbox: config.webhooks.clone().map(|webhooks| Outbox::new(webhooks, config.seed)),
             windows: ServiceWindows::new(scale),
             heard: Heard::default(),
+            media: MediaStore::new(scale),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5EED),
             has_own_tokens: false,
             trace: 0,

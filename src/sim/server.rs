@@ -3,7 +3,7 @@
 use super::oracle::Shared;
 use super::response_body::{CutOff, ResponseBody};
 use super::wire::{ResetFlag, Wire};
-use super::{control, control_account, oracle_file, reads, send, webhooks};
+use super::{control, control_account, media, oracle_file, reads, send, webhooks};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,7 +36,7 @@ pub(crate) async fn serve(
     }
     let mut webhook_sender = JoinSet::new();
     webhook_sender.spawn(webhooks::run(Arc::clone(&shared), stop.clone()));
-    let router = reads::router().merge(control::router()).merge(control_account::router());
+    let router = reads::router().merge(control::router()).merge(control_account::router()).merge(media::router());
     let router = router.fallback(reads::unknown_path).with_state(Arc::clone(&shared));
     let mut connections = JoinSet::new();
     loop {

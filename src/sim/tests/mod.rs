@@ -3,6 +3,7 @@
 mod control;
 mod faults;
 mod limits;
+mod media;
 mod reads;
 mod sends;
 mod states;
@@ -73,9 +74,20 @@ impl Client {
     }
 
     pub(super) async fn call(&mut self, method: &str, path: &str, token: Option<&str>, body: &[u8]) -> io::Result<Got> {
+        self.call_with("application/json", (method, path), token, body).await
+    }
+
+    /// A call whose body is of this type.
+    pub(super) async fn call_with(
+        &mut self,
+        content_type: &str,
+        (method, path): (&str, &str),
+        token: Option<&str>,
+        body: &[u8],
+    ) -> io::Result<Got> {
         let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: sim\r\n{authorization}Content-Type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: sim\r\n{authorization}Content-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );

@@ -1,5 +1,6 @@
 //! The simulator's webhooks, over real sockets, as a receiver meets them.
 
+mod customers;
 mod posts;
 mod receiver;
 mod statuses;
