@@ -1,5 +1,6 @@
 //! The part of the simulator's own API that makes it talk: webhooks, customers, events of the account.
 
+use super::account::AccountEvent;
 use super::control::{BadRequest, read_json};
 use super::customer::Inbound;
 use super::oracle::Shared;
@@ -21,6 +22,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/_sim/webhooks/url", put(point))
         .route("/_sim/webhooks/raw", post(raw))
         .route("/_sim/say", post(say))
+        .route("/_sim/events", post(announce))
 }
 
 async fn counts(State(shared): App) -> Result<Response, BadRequest> {
@@ -48,6 +50,12 @@ async fn raw(State(shared): App, body: Bytes) -> Result<StatusCode, BadRequest> 
 
 fn no_webhooks() -> BadRequest {
     BadRequest::new(StatusCode::CONFLICT, "no webhooks are configured: start with --webhook-url and --app-secret")
+}
+
+async fn announce(State(shared): App, body: String) -> Result<StatusCode, BadRequest> {
+    let event: AccountEvent = read_json(&body)?;
+    shared.announce(&event).map_err(BadRequest::because)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]

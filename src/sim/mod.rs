@@ -13,6 +13,7 @@
 //!
 //! Start it with [`Sim::start`] on the caller's runtime, or with [`Sim::spawn_thread`] on a thread of its own.
 
+mod account;
 mod answer;
 mod clock;
 mod config;
@@ -55,6 +56,9 @@ mod webhooks;
 mod wire;
 mod words;
 
+pub use account::{
+    AccountEvent, AlertSeverity, BanState, EventError, LimitForm, MarketingPreference, NameDecision, Pause, Restriction,
+};
 pub use config::{Latency, SimConfig, WabaSpec};
 pub use customer::{Inbound, SayError};
 pub use entry::{Entry, EntryOutcome, NumberStats, Stats, Totals};

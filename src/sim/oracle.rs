@@ -1,5 +1,6 @@
 //! The oracle as others see it: counts, rows, and waiting for them.
 
+use super::account::{AccountEvent, EventError, Moment};
 use super::clock::Clock;
 use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
@@ -33,6 +34,12 @@ impl Shared {
         let platform = self.platform();
         let now = self.clock.now_ns();
         (platform, now)
+    }
+
+    /// Makes something happen to the account now.
+    pub(crate) fn announce(&self, event: &AccountEvent) -> Result<(), EventError> {
+        let (mut platform, at_ns) = self.platform_now();
+        platform.announce(event, Moment { at_ns, unix_s: self.clock.unix_ms(at_ns) / 1_000 })
     }
 
     pub(crate) fn entry(&self, platform: &Platform, seq: u64, note: &Note<'_>) -> Entry {

@@ -1,11 +1,12 @@
 //! The simulated Meta: what it knows, and what it decides about a request. No I/O, no clock of its own.
 //!
 //! The order of questions: token, number, body, the number's status, throughput, the scripted fault,
-//! template, recipient, pair limit, messaging limit. What passes the throughput question counts
+//! account, template, recipient, pair limit, messaging limit. What passes the throughput question counts
 //! against it, whatever is said afterwards: Meta's page counts messages, and a sender that keeps to
 //! the limit with *every* request it makes keeps to it under any reading. What is refused for
 //! throughput does not count (the page: «until you are within the level again»).
 
+use super::account::AccountState;
 use super::config::{SimConfig, WabaSpec};
 use super::customer::Heard;
 use super::entry::Totals;
@@ -52,6 +53,7 @@ pub(crate) struct Platform {
     pub(crate) windows: ServiceWindows,
     pub(crate) heard: Heard,
     pub(crate) media: MediaStore,
+    pub(crate) account: AccountState,
     rng: SmallRng,
     /// Whether any number has a token of its own.
     has_own_tokens: bool,
@@ -66,6 +68,7 @@ pub(crate) struct Number {
     /// What webhooks call it.
     pub(crate) origin: Arc<Origin>,
     pub(crate) spec: NumberSpec,
+    pub(crate) verified_name: String,
     pub(crate) counted: SlidingSecond,
     pub(crate) offered: SlidingSecond,
     pub(crate) accepted: u64,
@@ -96,6 +99,7 @@ impl Platform {
             windows: ServiceWindows::new(scale),
             heard: Heard::default(),
             media: MediaStore::new(scale),
+            account: AccountState::default(),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5EED),
             has_own_tokens: false,
             trace: 0,
@@ -127,6 +131,7 @@ impl Platform {
             id,
             origin,
             spec,
+            verified_name: "Simulated Business".to_owned(),
             counted: SlidingSecond::new(width_ns),
             offered: SlidingSecond::new(width_ns),
             accepted: 0,

@@ -10,6 +10,7 @@ use super::paging::{self, PageRequest};
 use super::platform::Platform;
 use super::refusal::Refusal;
 use super::send::{bearer, is_version};
+use super::template_spec::TemplateSpec;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -123,13 +124,13 @@ async fn message_templates(
         let mut items = Vec::new();
         for (index, template) in platform.templates.iter().enumerate().filter(|(_, template)| template.waba == id) {
             let view = json!({
-                "id": format!("{}", 9_000_000 + index),
+                "id": TemplateSpec::id(index).to_string(),
                 "name": template.name,
                 "language": template.language,
                 "status": template.status,
                 "category": template.category,
                 "parameter_format": "POSITIONAL",
-                "quality_score": { "score": "GREEN" },
+                "quality_score": { "score": template.quality },
                 "components": [{ "type": "BODY", "text": body_text(template.body_parameters.unwrap_or(0)) }],
             });
             items.push(choose(&view, &fields)?);
@@ -178,7 +179,7 @@ fn number_view(platform: &mut Platform, number: u32) -> Value {
     json!({
         "id": spec.id,
         "display_phone_number": spec.display_number(),
-        "verified_name": "Simulated Business",
+        "verified_name": platform.numbers[number as usize].verified_name,
         "quality_rating": spec.quality,
         "quality_score": { "score": spec.quality },
         "status": spec.status,
@@ -197,7 +198,7 @@ fn number_view(platform: &mut Platform, number: u32) -> Value {
 }
 
 /// The smallest of Meta's tiers that holds the limit (`messaging-limits`, read 2026-09-11).
-fn tier(limit: Option<u32>) -> &'static str {
+pub(crate) fn tier(limit: Option<u32>) -> &'static str {
     match limit {
         Some(0..=250) => "TIER_250",
         Some(251..=2_000) => "TIER_2K",

@@ -1,5 +1,6 @@
 //! A running simulator: started, steered, stopped.
 
+use super::account::{AccountEvent, EventError, Pause};
 use super::config::SimConfig;
 use super::customer::{Inbound, SayError};
 use super::fault::Fault;
@@ -144,6 +145,34 @@ impl Sim {
     pub fn say(&self, number: &str, from: &str, said: &Inbound) -> Result<String, SayError> {
         let (mut platform, now_ns) = self.shared.platform_now();
         platform.say(number, from, said, now_ns)
+    }
+
+    /// Makes something happen to the account: changes the simulated state, and goes out by webhook.
+    pub fn announce(&self, event: &AccountEvent) -> Result<(), EventError> {
+        self.shared.announce(event)
+    }
+
+    /// Pauses a template in all its languages, and announces it; lists it if it was not.
+    pub fn pause_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplatePaused {
+            name: name.to_owned(),
+            language: None,
+            pause: Pause::First,
+        });
+    }
+
+    /// Ends a template's pause, and announces it.
+    pub fn unpause_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplateUnpaused { name: name.to_owned(), language: None });
+    }
+
+    /// Disables a template for good, and announces it.
+    pub fn disable_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplateDisabled { name: name.to_owned(), language: None });
+    }
+
+    fn announce_of_template(&self, event: AccountEvent) {
+        self.shared.announce(&event).expect("a template that is not there is made");
     }
 
     /// Sends this body by webhook, signed, whatever it says.

@@ -16,7 +16,7 @@ impl Platform {
         let Arrival { number, at_ns } = arrival;
         let category = self.category(message).unwrap_or(Category::Utility);
         let is_in_window = self.windows.is_open(number, message.recipient.key(), at_ns);
-        let doom = self.doom(message, is_in_window);
+        let doom = self.doom(message, category, is_in_window);
         let origin = &self.numbers[number as usize].origin;
         let Some(outbox) = &mut self.outbox else {
             return;
@@ -39,7 +39,10 @@ impl Platform {
     }
 
     /// The code with which an accepted message must fail, if it must.
-    fn doom(&self, message: &Message, is_in_window: bool) -> Option<u32> {
+    fn doom(&self, message: &Message, category: Category, is_in_window: bool) -> Option<u32> {
+        if category == Category::Marketing && self.account.has_stopped_marketing(message.recipient.key()) {
+            return Some(131_050);
+        }
         // A template may open a conversation, and so may a message that names its category (Direct Send).
         let is_free_form = message.template.is_none() && message.category.is_none();
         (self.config.strict_windows && is_free_form && !is_in_window).then_some(131_047)

@@ -8,6 +8,7 @@ mod reads;
 mod sends;
 mod states;
 mod virtual_time;
+mod virtual_webhooks;
 mod webhooks;
 
 use super::{NumberSpec, Sim, SimConfig};

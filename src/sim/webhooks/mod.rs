@@ -24,4 +24,4 @@ pub use handshake::HandshakeError;
 pub(crate) use handshake::shake_hands;
 pub(crate) use outbox::{Next, Outbox};
 pub(crate) use sender::run;
-pub(crate) use update::{Origin, Price, SentMessage, Update};
+pub(crate) use update::{Origin, Price, SentMessage, Update, contact, metadata, name_person};

@@ -38,6 +38,18 @@ pub(crate) struct Post {
     attempts: u32,
 }
 
+#[cfg(test)]
+impl Post {
+    /// What it tells, each with the callback data of its message.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let word = |update: &Update| match update {
+            Update::Status { message, .. } => format!("{} {:?}", update.kind(), message.callback),
+            Update::Message { .. } | Update::Event { .. } | Update::Raw(_) => update.kind().to_owned(),
+        };
+        self.updates.iter().map(word).collect()
+    }
+}
+
 /// What is to be done next.
 pub(crate) enum Next {
     /// Make this POST, and [`Outbox::settle`] it.

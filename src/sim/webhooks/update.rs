@@ -158,7 +158,7 @@ fn details(code: u32) -> Option<&'static str> {
 }
 
 /// Writes a person's phone number or user id under the name that it has here.
-pub(super) fn name_person(object: &mut Value, person: &Recipient, phone_key: &str, user_key: &str) {
+pub(crate) fn name_person(object: &mut Value, person: &Recipient, phone_key: &str, user_key: &str) {
     let fields: Option<&mut Map<String, Value>> = object.as_object_mut();
     let (key, id) = match &person.wa_id {
         Some(wa_id) => (phone_key, wa_id),

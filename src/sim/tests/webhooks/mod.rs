@@ -1,5 +1,6 @@
 //! The simulator's webhooks, over real sockets, as a receiver meets them.
 
+mod account;
 mod customers;
 mod posts;
 mod receiver;
@@ -10,10 +11,10 @@ use crate::sim::{Between, Delays, NumberSpec, Sim, SimConfig, WebhookConfig};
 use receiver::Receiver;
 use serde_json::Value;
 
-pub(super) const SECRET: &str = "not a secret";
+const SECRET: &str = "not a secret";
 
 /// Webhooks to this receiver, all due within a few milliseconds, every message read.
-pub(super) fn at_once(receiver: &Receiver) -> WebhookConfig {
+fn at_once(receiver: &Receiver) -> WebhookConfig {
     let soon = Between::seconds(0.001, 0.003);
     WebhookConfig {
         delays: Delays { sent: soon, delivered: soon, read: soon },
@@ -24,14 +25,14 @@ pub(super) fn at_once(receiver: &Receiver) -> WebhookConfig {
 }
 
 /// Two numbers of two accounts.
-pub(super) async fn start(webhooks: WebhookConfig) -> Sim {
+async fn start(webhooks: WebhookConfig) -> Sim {
     let second = NumberSpec { waba: "2002".to_owned(), ..NumberSpec::new("1002") };
     let numbers = [NumberSpec { display: "+1 (555) 000-1001".to_owned(), ..NumberSpec::new("1001") }, second];
     Sim::start(SimConfig { webhooks: Some(webhooks), ..SimConfig::with_numbers(numbers) }).await.unwrap()
 }
 
 /// Sends to so many people, from both numbers in turn; gives the message ids.
-pub(super) async fn send_to_many(sim: &Sim, people: usize) -> Vec<String> {
+async fn send_to_many(sim: &Sim, people: usize) -> Vec<String> {
     let mut client = Client::connect(sim.address()).await;
     let mut ids = Vec::new();
     for n in 0..people {
@@ -43,12 +44,12 @@ pub(super) async fn send_to_many(sim: &Sim, people: usize) -> Vec<String> {
 }
 
 /// Every element of this list in every change of these bodies.
-pub(super) fn all<'a>(bodies: &'a [Value], list: &'a str) -> impl Iterator<Item = &'a Value> {
+fn all<'a>(bodies: &'a [Value], list: &'a str) -> impl Iterator<Item = &'a Value> {
     changes(bodies).flat_map(move |change| change["value"][list].as_array().into_iter().flatten())
 }
 
 /// Every change of these bodies.
-pub(super) fn changes(bodies: &[Value]) -> impl Iterator<Item = &Value> {
+fn changes(bodies: &[Value]) -> impl Iterator<Item = &Value> {
     let entries = bodies.iter().flat_map(|body| body["entry"].as_array().unwrap());
     entries.flat_map(|entry| entry["changes"].as_array().unwrap())
 }
