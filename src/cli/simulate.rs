@@ -57,7 +57,7 @@ pub struct Simulate {
     #[arg(long)]
     stub: bool,
     #[command(flatten)]
-    webhooks: Webhooks,
+    webhooks: Box<Webhooks>,
 }
 
 /// What it tells by webhook, and where.

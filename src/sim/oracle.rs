@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
 use super::platform::Platform;
+use super::webhooks::WebhookCounts;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -188,6 +189,26 @@ impl Oracle {
             platform.rows.wait(seq, now)
         };
         let _ = row.await;
+    }
+
+    /// All counts of the webhooks; zeros if none are configured.
+    pub fn webhook_counts(&self) -> WebhookCounts {
+        self.shared.platform().outbox.as_ref().map(|outbox| outbox.counts()).unwrap_or_default()
+    }
+
+    /// Waits until all planned webhooks are acknowledged or given up, or the simulator has stopped. Dropping it
+    /// loses nothing.
+    pub async fn webhooks_settled(&self) {
+        let Some(settled) = self.shared.platform().outbox.as_ref().map(|outbox| outbox.settled()) else {
+            return;
+        };
+        loop {
+            let rings = settled.notified();
+            if self.shared.platform().outbox.as_ref().is_none_or(|outbox| outbox.is_settled()) {
+                return;
+            }
+            rings.await;
+        }
     }
 
     fn acceptance(&self, count: u64) -> oneshot::Receiver<()> {

@@ -184,7 +184,7 @@ impl Sim {
 
     /// All counts of the webhooks; zeros if none are configured.
     pub fn webhook_counts(&self) -> WebhookCounts {
-        self.shared.platform().outbox.as_ref().map(|outbox| outbox.counts()).unwrap_or_default()
+        self.oracle().webhook_counts()
     }
 
     /// Sends webhooks there from now on, those that wait included; empty: they wait. An https address only if the
@@ -195,18 +195,9 @@ impl Sim {
         }
     }
 
-    /// Waits until no webhook waits: all that were planned are acknowledged or given up. Dropping it loses nothing.
+    /// Waits until all planned webhooks are acknowledged or given up. Dropping it loses nothing.
     pub async fn webhooks_settled(&self) {
-        let Some(settled) = self.shared.platform().outbox.as_ref().map(|outbox| outbox.settled()) else {
-            return;
-        };
-        loop {
-            let rings = settled.notified();
-            if self.webhook_counts().waiting == 0 {
-                return;
-            }
-            rings.await;
-        }
+        self.oracle().webhooks_settled().await;
     }
 
     /// Makes Meta's handshake with the webhook's receiver: a GET with `hub.mode=subscribe`.

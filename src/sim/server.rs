@@ -69,6 +69,9 @@ impl Drop for Closing {
         let mut platform = self.0.platform();
         platform.acceptances.close();
         platform.rows.close();
+        if let Some(outbox) = &mut platform.outbox {
+            outbox.close();
+        }
     }
 }
 

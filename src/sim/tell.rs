@@ -13,6 +13,9 @@ use std::sync::Arc;
 impl Platform {
     /// Plans what the business is told about a message that was just accepted.
     pub(crate) fn plan_statuses(&mut self, arrival: Arrival, message: &Message, wamid: &str) {
+        if self.outbox.is_none() {
+            return;
+        }
         let Arrival { number, at_ns } = arrival;
         let category = self.category(message).unwrap_or(Category::Utility);
         let is_in_window = self.windows.is_open(number, message.recipient.key(), at_ns);

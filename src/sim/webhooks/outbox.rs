@@ -26,6 +26,8 @@ pub(crate) struct Outbox {
     times: Histogram,
     bell: Arc<Notify>,
     settled: Arc<Notify>,
+    /// Nothing will be posted any more.
+    is_closed: bool,
 }
 
 /// One POST, made once or more often.
@@ -74,6 +76,7 @@ impl Outbox {
             times: Histogram::default(),
             bell: Arc::default(),
             settled: Arc::default(),
+            is_closed: false,
         }
     }
 
@@ -82,7 +85,18 @@ impl Outbox {
         Arc::clone(&self.bell)
     }
 
-    /// Rings whenever the last waiting update was acknowledged or given up.
+    /// Whether there is nothing left to wait for: nothing waits, or nothing will be posted any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.is_closed || self.waiting() == 0
+    }
+
+    /// Lets everybody go: nothing will be posted any more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        self.settled.notify_waiters();
+    }
+
+    /// Rings whenever the last waiting update was acknowledged or given up, and at the end.
     pub(crate) fn settled(&self) -> Arc<Notify> {
         Arc::clone(&self.settled)
     }
@@ -140,7 +154,7 @@ impl Outbox {
     }
 
     /// Updates that are not acknowledged yet.
-    pub(crate) fn waiting(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.updates.len() + self.answers.len() + self.held_in_posts
     }
 

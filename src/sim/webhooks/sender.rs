@@ -61,9 +61,7 @@ fn start_posts(
     while under_way.len() < concurrency {
         let (mut platform, now_ns) = shared.platform_now();
         let next = platform.next_post(now_ns);
-        let Some(config) = platform.outbox.as_ref().map(|outbox| &outbox.config) else {
-            return None;
-        };
+        let config = platform.outbox.as_ref().map(|outbox| &outbox.config)?;
         match next {
             Next::Post(mut post) => {
                 let (url, secret) = (config.url.clone(), config.app_secret.clone());

@@ -110,6 +110,19 @@ async fn without_room_updates_are_dropped_and_counted() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_webhooks_is_let_go_when_the_simulator_stops() {
+    let receiver = Receiver::start().await;
+    let sim = start(WebhookConfig { url: String::new(), ..at_once(&receiver) }).await;
+    assert!(sim.send_raw_webhook("{}"));
+    let oracle = sim.oracle();
+    let ((), stopped) = tokio::join!(oracle.webhooks_settled(), sim.stop());
+    stopped.unwrap();
+    oracle.webhooks_settled().await;
+    assert_eq!(oracle.webhook_counts().waiting, 1);
+    assert!(receiver.raw().is_empty());
+}
+
+#[tokio::test]
 async fn counts_are_read_and_bodies_sent_by_http() {
     let receiver = Receiver::start().await;
     let sim = start(at_once(&receiver)).await;
