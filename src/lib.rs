@@ -42,6 +42,7 @@
 //! - `queue` uses `job`, `metrics`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
+//! - `webhook` uses `graph`, `job`, `ledger`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`
 
 pub mod app;
@@ -60,4 +61,5 @@ pub mod outcome;
 pub mod queue;
 pub mod sim;
 pub mod telemetry;
+pub mod webhook;
 pub mod worker;

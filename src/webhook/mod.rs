@@ -1,0 +1,3 @@
+//! What Meta tells us by itself: of messages, people, numbers, templates and accounts.
+
+pub mod notice;
