@@ -27,6 +27,8 @@ words! {
         Relay = "relay",
         /// Hands events to the outgoing webhook.
         Hook = "hook",
+        /// Applies webhooks.
+        Apply = "apply",
     }
 }
 
