@@ -37,6 +37,7 @@ labels! {
     Answer: "outcome",
     BrokerTrouble: "reason",
     Connection: "connection",
+    ForwardResult: "result",
     LeaseChange: "reason",
     NotSentCause: "cause",
     Priority: "priority",
@@ -50,6 +51,7 @@ labels! {
     Stage: "stage",
     State: "state",
     UnknownCause: "cause",
+    WebhookResult: "result",
 }
 
 words! {
@@ -196,5 +198,57 @@ words! {
         Accept = "accept",
         /// The ledger committed.
         Commit = "commit",
+    }
+}
+
+words! {
+    /// What came of a request at the webhook's address.
+    WebhookResult {
+        /// The body is on disk: answered 200.
+        Kept = "kept",
+        /// Meta's dashboard verified the address.
+        Handshake = "handshake",
+        /// Another path.
+        Path = "path",
+        /// Neither GET nor POST.
+        Method = "method",
+        /// From a network that is not allowed.
+        Network = "network",
+        /// Nobody told us what Meta signs with.
+        NoSecret = "no_secret",
+        /// The signature is missing or wrong.
+        Signature = "signature",
+        /// The token is missing or wrong, or none is set.
+        VerifyToken = "verify_token",
+        /// The body is not JSON, by its head.
+        ContentType = "content_type",
+        /// The head tells of no body.
+        NoLength = "no_length",
+        /// The body is larger than any of Meta's.
+        TooLarge = "too_large",
+        /// The head or the body did not come in time.
+        TooSlow = "too_slow",
+        /// There is no body.
+        Empty = "empty",
+        /// No HTTP, or it broke off.
+        Broken = "broken",
+        /// The connection gave its place to another.
+        GaveWay = "gave_way",
+        /// Too much waits for the ledger: answered 503.
+        Full = "full",
+        /// The ledger did not take it: answered 503.
+        Away = "ledger_away",
+    }
+}
+
+words! {
+    /// What came of forwarding a webhook.
+    ForwardResult {
+        /// It was taken.
+        Taken = "taken",
+        /// It was tried often enough.
+        GivenUp = "given_up",
+        /// Too many waited already.
+        Dropped = "dropped",
     }
 }
