@@ -92,7 +92,7 @@ fn mac(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
 /// The header's value that Meta would send.
 #[cfg(test)]
 pub(super) fn sign(secret: &str, body: &[u8]) -> String {
-    let digits = mac(secret.as_bytes(), body).finalize().into_bytes().iter().map(|byte| format!("{byte:02x}"));
+    let digits = mac(secret.as_bytes(), body).finalize().into_bytes().into_iter().map(|byte| format!("{byte:02x}"));
     format!("sha256={}", digits.collect::<String>())
 }
 
