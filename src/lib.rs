@@ -26,7 +26,7 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `webhook`, `worker`
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing

@@ -8,8 +8,8 @@ mod duty;
 mod hook;
 mod relay;
 
-pub use hook::{Hook, Key, Target};
 pub use applying::{Acquaintance, Applier, PoolOf};
+pub use hook::{Hook, Key, Target};
 pub use relay::Relay;
 
 use std::sync::Arc;

@@ -37,6 +37,8 @@ labels! {
     Answer: "outcome",
     BrokerTrouble: "reason",
     Connection: "connection",
+    ForwardResult: "result",
+    HookResult: "result",
     LeaseChange: "reason",
     NotSentCause: "cause",
     PriceCategory: "category",
@@ -45,7 +47,6 @@ labels! {
     PublishResult: "result",
     Rating: "rating",
     Reason: "reason",
-    HookResult: "result",
     Redelivered: "redelivered",
     RowClass: "class",
     Scope: "scope",
@@ -54,6 +55,7 @@ labels! {
     State: "state",
     UnknownCause: "cause",
     Update: "kind",
+    WebhookResult: "result",
 }
 
 words! {
@@ -278,5 +280,57 @@ words! {
         ReferralConversion = "referral_conversion",
         /// A word that we don't know.
         Other = "other",
+    }
+}
+
+words! {
+    /// What came of a request at the webhook's address.
+    WebhookResult {
+        /// The body is on disk: answered 200.
+        Kept = "kept",
+        /// Meta's dashboard verified the address.
+        Handshake = "handshake",
+        /// Another path.
+        Path = "path",
+        /// Neither GET nor POST.
+        Method = "method",
+        /// From a network that is not allowed.
+        Network = "network",
+        /// Nobody told us what Meta signs with.
+        NoSecret = "no_secret",
+        /// The signature is missing or wrong.
+        Signature = "signature",
+        /// The token is missing or wrong, or none is set.
+        VerifyToken = "verify_token",
+        /// The body is not JSON, by its head.
+        ContentType = "content_type",
+        /// The head tells of no body.
+        NoLength = "no_length",
+        /// The body is larger than any of Meta's.
+        TooLarge = "too_large",
+        /// The head or the body did not come in time.
+        TooSlow = "too_slow",
+        /// There is no body.
+        Empty = "empty",
+        /// No HTTP, or it broke off.
+        Broken = "broken",
+        /// The connection gave its place to another.
+        GaveWay = "gave_way",
+        /// Too much waits for the ledger: answered 503.
+        Full = "full",
+        /// The ledger did not take it: answered 503.
+        Away = "ledger_away",
+    }
+}
+
+words! {
+    /// What came of forwarding a webhook.
+    ForwardResult {
+        /// It was taken.
+        Taken = "taken",
+        /// It was tried often enough.
+        GivenUp = "given_up",
+        /// Too many waited already.
+        Dropped = "dropped",
     }
 }

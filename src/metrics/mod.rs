@@ -2,7 +2,7 @@
 //!
 //! Each field's doc is also the metric's help text. Labels come from closed sets, so that no producer can make a
 //! series; a number's series are bound once, in a [`NumberMetrics`], so that a send looks nothing up. The broker's series
-//! are there where a broker is.
+//! are there where a broker is, those of webhooks where they are taken in.
 
 mod bound;
 mod broker;
@@ -11,6 +11,7 @@ mod kinds;
 mod labels;
 mod number;
 mod process;
+mod webhook;
 
 pub use broker::{BrokerMetrics, LaneMetrics};
 pub use grid::Grid;
@@ -18,10 +19,11 @@ pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Connection, HookResult, Label, LeaseChange, PriceCategory, PriceType, PublishResult, Rating,
-    Redelivered, RowClass, SettledBy, Stage, Update,
+    Answer, BrokerTrouble, Connection, ForwardResult, HookResult, Label, LeaseChange, PriceCategory, PriceType,
+    PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage, Update, WebhookResult,
 };
 pub use number::NumberMetrics;
+pub use webhook::WebhookMetrics;
 
 use std::sync::OnceLock;
 
@@ -34,6 +36,7 @@ use broker::{BrokerFamilies, LaneFamilies};
 use kinds::Kind;
 use number::NumberFamilies;
 use process::ProcessMetrics;
+use webhook::WebhookFamilies;
 
 /// How old a job is when its request starts: 30 ms and 80 ms are what a one-time password is promised, 5 min is late.
 const JOB_WAIT: &[f64] = &[0.005, 0.03, 0.08, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 14_400.0];
@@ -57,6 +60,7 @@ macro_rules! catalogue {
             numbers: NumberFamilies,
             lanes: LaneFamilies,
             broker: (BrokerFamilies, OnceLock<BrokerMetrics>),
+            webhook: (WebhookFamilies, OnceLock<WebhookMetrics>),
             process: ProcessMetrics,
             $($(#[doc = $help])+ pub $field: $kind,)+
         }
@@ -74,6 +78,7 @@ macro_rules! catalogue {
                     numbers: NumberFamilies::register(&registry),
                     lanes: LaneFamilies::register(&registry),
                     broker: (BrokerFamilies::register(&registry), OnceLock::new()),
+                    webhook: (WebhookFamilies::register(&registry), OnceLock::new()),
                     process: ProcessMetrics::register(&registry),
                     registry,
                 }
@@ -191,6 +196,12 @@ impl Metrics {
         bound.get_or_init(|| families.bind(&[]))
     }
 
+    /// The series of webhooks: from the first call on they are shown. Ask only where webhooks are taken in.
+    pub fn webhook(&self) -> &WebhookMetrics {
+        let (families, bound) = &self.webhook;
+        bound.get_or_init(|| families.bind(&[]))
+    }
+
     /// What [`Metrics::render`] writes, as an HTTP header says it.
     pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 
@@ -238,6 +249,7 @@ mod tests {
         metrics.not_delivered.inc(Reason::NotOnWhatsapp);
         metrics.waiting.set_all(&[(Reason::Held, 1)]);
         metrics.broker().blocked(true);
+        metrics.webhook().connections.set(1.0);
         metrics.lane("default.bulk").oldest(None);
         numbers[0].refused.inc(Some(130_429), Reason::Throughput);
         numbers[0].paused.set(Some(Reason::Failing));
@@ -276,6 +288,7 @@ mod tests {
     fn nothing_that_a_producer_or_meta_can_say_grows_the_series_past_the_budget() {
         let (metrics, numbers) = with_three_numbers();
         metrics.broker().connected(Connection::Consuming, true);
+        metrics.webhook().connections.set(1.0);
         Priority::ALL.iter().for_each(|priority| metrics.lane(&format!("default.{priority}")).oldest(None));
         for reason in Reason::ALL {
             metrics.retries.inc(*reason);

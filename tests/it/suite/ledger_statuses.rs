@@ -6,7 +6,7 @@ use tidegate::clock::Timestamp;
 use tidegate::hold::{Effect, Scope};
 use tidegate::job::Job;
 use tidegate::ledger::{
-    Applied, Failure, Fate, Heard, Ledger, Moved, News, OutboxRow, Pricing, Publish, Settled, StatusNews,
+    Applied, Failure, Fate, Heard, Ledger, Moved, News, OutboxRow, OutboxStage, Pricing, Publish, Settled, StatusNews,
 };
 use tidegate::outcome::{Reason, State};
 
@@ -161,7 +161,7 @@ pub async fn a_failure_is_told_with_its_reason(bench: &Bench) {
     let row = steps.show("a").await;
     assert_eq!((row.state, row.reason, row.code), (State::Failed, Some(Reason::NotOnWhatsapp), Some(131_026)));
     assert_eq!(row.details.as_deref(), Some("Undeliverable"));
-    let last = bench.outbox_take(9).await.expect("taken").pop().expect("an event");
+    let last = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken").pop().expect("an event");
     assert_eq!((body(&last)["retryable"].as_bool(), body(&last)["code"].as_u64()), (Some(true), Some(131_026)));
     // It reached the phone after all.
     tell(&bench, vec![status("a", Heard::Delivered, at(4))]).await;
@@ -257,7 +257,7 @@ pub async fn each_step_is_told_to_who_listens(bench: &Bench) {
     let steps = Steps::new(&bench).await;
     let metadata = serde_json::from_str(r#"{"order":17}"#).expect("JSON");
     accept(&steps, Job { metadata: Some(metadata), ..job("a") }).await;
-    let taken = bench.outbox_take(9).await.expect("taken");
+    let taken = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
     bench.outbox_done(taken.iter().map(|event| event.seq).collect()).await.expect("done");
     let priced = StatusNews { pricing: Some(price("regular")), ..status("a", Heard::Sent, at(2)) };
     let all = [
@@ -268,7 +268,7 @@ pub async fn each_step_is_told_to_who_listens(bench: &Bench) {
     ];
     tell(&bench, all.to_vec()).await;
     tell(&bench, all.to_vec()).await;
-    let events = bench.outbox_take(9).await.expect("taken");
+    let events = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
     let topics: Vec<_> = events.iter().map(|event| event.topic.as_str()).collect();
     assert_eq!(topics, ["message.sent.default.-", "message.delivered.default.-", "message.read.default.-"]);
     for (event, moment) in events.iter().zip([at(2), at(3), at(4)]) {
