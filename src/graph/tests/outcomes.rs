@@ -200,6 +200,18 @@ async fn a_socket_that_takes_nothing_counts_as_not_sent() {
     assert!(!stalled.reusable);
 }
 
+#[tokio::test]
+async fn a_process_that_goes_on_too_late_writes_nothing_more() {
+    let server = Server::start(vec![http("200 OK", SUCCESS)]);
+    let address = server.url().replace("http://", "");
+    let mut connection = connection(TcpStream::connect(&address).await.expect("listening")).await;
+    let bench = Bench::new(&server.url(), &settings());
+    // The time to write is over before the first byte can leave.
+    let late = connection.exchange(bench.request(Bytes::from_static(b"{}")), &bounds(Duration::ZERO)).await;
+    assert_eq!(late.outcome, Outcome::NotSent(NotSentCause::WriteStalled));
+    assert!(!late.reusable);
+}
+
 #[test]
 fn the_default_deadlines_are_those_of_rule_t() {
     let client::Settings { connect_timeout, write_timeout, request_timeout, .. } = Settings::default();
