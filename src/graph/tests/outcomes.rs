@@ -202,10 +202,10 @@ async fn a_socket_that_takes_nothing_counts_as_not_sent() {
 
 #[tokio::test]
 async fn a_process_that_goes_on_too_late_writes_nothing_more() {
-    let server = Server::start(vec![http("200 OK", SUCCESS)]);
-    let address = server.url().replace("http://", "");
-    let mut connection = connection(TcpStream::connect(&address).await.expect("listening")).await;
-    let bench = Bench::new(&server.url(), &settings());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+    let mut connection = connection(socket).await;
+    let bench = Bench::new("http://127.0.0.1:9", &settings());
     // The time to write is over before the first byte can leave.
     let late = connection.exchange(bench.request(Bytes::from_static(b"{}")), &bounds(Duration::ZERO)).await;
     assert_eq!(late.outcome, Outcome::NotSent(NotSentCause::WriteStalled));
