@@ -102,6 +102,7 @@ impl Connection {
     pub async fn exchange(&mut self, request: Request, bounds: &Bounds) -> Exchanged {
         let started = Instant::now();
         let before = self.written.get();
+        self.written.begin_by(started + bounds.write);
         let head = pin!(self.sender.send_request(request));
         let max_response = bounds.max_response;
         let mut exchange = Exchange { driver: &mut self.driver, is_driver_done: false, head, body: None, max_response };
