@@ -86,6 +86,9 @@ struct Webhooks {
     /// The share of delivered messages that are read, 0 to 1
     #[arg(long, default_value_t = 0.7, value_name = "SHARE", requires = "webhook_url")]
     webhook_read: f64,
+    /// The share of read messages of which no delivery is told, because they were read at once, 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", requires = "webhook_url")]
+    webhook_only_read: f64,
     /// What fails, as in code=131026,share=0.1,number=1001,recipient_suffix=99; may stand several times
     #[arg(long, value_name = "SPEC", requires = "webhook_url")]
     webhook_failed: Vec<FailedShare>,
@@ -117,6 +120,7 @@ impl Webhooks {
             delays: self.webhook_delays.unwrap_or_default(),
             delivered_share: self.webhook_delivered,
             read_share: self.webhook_read,
+            only_read_share: self.webhook_only_read,
             failed: self.webhook_failed,
             repeat_share: self.webhook_repeats,
             disorder_share: self.webhook_disorder,
@@ -242,6 +246,31 @@ fn webhooks_line(counts: &WebhookCounts) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The webhooks of these flags.
+    fn webhooks(flags: &str) -> Option<WebhookConfig> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            simulate: Simulate,
+        }
+        let words = std::iter::once("simulate").chain(flags.split_whitespace());
+        <Line as clap::Parser>::parse_from(words).simulate.config().webhooks
+    }
+
+    #[test]
+    fn webhooks_need_an_address_and_take_their_options_from_flags() {
+        assert!(webhooks("").is_none());
+        let read = webhooks(
+            "--webhook-url http://127.0.0.1:1/hook --app-secret x --webhook-scale 0.01 --webhook-batch 7 \
+             --webhook-failed code=131026,share=0.1 --webhook-failed code=131049 --webhook-answers stop=0.5",
+        );
+        let read = read.unwrap();
+        assert_eq!((read.url.as_str(), read.scale, read.most_in_one_post), ("http://127.0.0.1:1/hook", 0.01, 7));
+        assert_eq!(read.failed, [FailedShare::of(131_026, 0.1), FailedShare::of(131_049, 1.0)]);
+        assert!((read.answers.stop - 0.5).abs() < 1e-9);
+        assert_eq!(read.delays, Delays::default());
+    }
 
     #[test]
     fn latency_is_a_median_and_perhaps_a_p99() {

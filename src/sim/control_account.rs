@@ -1,9 +1,18 @@
 //! The part of the simulator's own API that makes it talk: webhooks, customers, events of the account.
+//!
+//! - `GET /_sim/webhooks`: the counts, a [`WebhookCounts`](crate::sim::WebhookCounts);
+//! - `PUT /_sim/webhooks/url` with `{"url": "http://…"}`: they go there from now on;
+//! - `PUT /_sim/webhooks/failed` with `[{"code": 131026, "share": 0.1, "recipient_suffix": "99"}]`: what fails from now on;
+//! - `POST /_sim/webhooks/raw`: this body goes out as it is, signed;
+//! - `POST /_sim/say` with `{"number": "1001", "from": "447700900123", "message": {"type": "text", "body": "hi"}}`: an
+//!   [`Inbound`] to a number, answered with its `id`;
+//! - `POST /_sim/events` with an [`AccountEvent`], such as `{"event": "template_paused", "name": "sale"}`.
 
 use super::account::AccountEvent;
 use super::control::{BadRequest, read_json};
 use super::customer::Inbound;
 use super::oracle::Shared;
+use super::webhooks::FailedShare;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,6 +29,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_sim/webhooks", get(counts))
         .route("/_sim/webhooks/url", put(point))
+        .route("/_sim/webhooks/failed", put(replace_failures))
         .route("/_sim/webhooks/raw", post(raw))
         .route("/_sim/say", post(say))
         .route("/_sim/events", post(announce))
@@ -40,6 +50,19 @@ async fn point(State(shared): App, body: String) -> Result<StatusCode, BadReques
     let place: Place = read_json(&body)?;
     let mut platform = shared.platform();
     platform.outbox.as_mut().ok_or_else(no_webhooks)?.point_at(place.url);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn replace_failures(State(shared): App, body: String) -> Result<StatusCode, BadRequest> {
+    let failed: Vec<FailedShare> = read_json(&body)?;
+    if let Some(odd) = failed.iter().find(|failed| !(0.0..=1.0).contains(&failed.share)) {
+        return Err(BadRequest::because(format!(
+            "share: `{}` is not allowed; allowed is a share from 0 to 1",
+            odd.share
+        )));
+    }
+    let mut platform = shared.platform();
+    platform.outbox.as_mut().ok_or_else(no_webhooks)?.config.failed = failed;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -8,7 +8,7 @@ use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
 use super::template_spec::TemplateChange;
-use super::webhooks::{self, HandshakeError, WebhookCounts};
+use super::webhooks::{self, FailedShare, HandshakeError, WebhookCounts};
 use super::{oracle_file, server};
 use bytes::Bytes;
 use std::fmt;
@@ -192,6 +192,14 @@ impl Sim {
     pub fn set_webhook_url(&self, url: impl Into<String>) {
         if let Some(outbox) = &mut self.shared.platform().outbox {
             outbox.point_at(url.into());
+        }
+    }
+
+    /// Other failures for what is accepted from now on: see [`WebhookConfig::failed`](super::WebhookConfig::failed). Does nothing if no webhooks are
+    /// configured.
+    pub fn set_webhook_failures(&self, failed: Vec<FailedShare>) {
+        if let Some(outbox) = &mut self.shared.platform().outbox {
+            outbox.config.failed = failed;
         }
     }
 

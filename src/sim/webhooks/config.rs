@@ -24,6 +24,8 @@ pub struct WebhookConfig {
     pub delivered_share: f64,
     /// The share of delivered messages that are read.
     pub read_share: f64,
+    /// The share of read messages that were read at once: Meta then tells of no `delivered`.
+    pub only_read_share: f64,
     /// What fails; of several, the first that meets a message decides.
     pub failed: Vec<FailedShare>,
     /// The share of updates that are sent twice.
@@ -59,6 +61,7 @@ impl Default for WebhookConfig {
             delays: Delays::default(),
             delivered_share: 1.0,
             read_share: 0.7,
+            only_read_share: 0.0,
             failed: Vec::new(),
             repeat_share: 0.0,
             disorder_share: 0.0,
@@ -100,6 +103,7 @@ impl WebhookConfig {
         let shares = [
             ("delivered_share", self.delivered_share),
             ("read_share", self.read_share),
+            ("only_read_share", self.only_read_share),
             ("repeat_share", self.repeat_share),
             ("disorder_share", self.disorder_share),
             ("answers", stop.min(text).min(button)),

@@ -67,9 +67,12 @@ impl Outbox {
         }
         let delivered_ns = sent_ns + self.delay_ns(delays.delivered);
         let is_read = self.draws(self.config.read_share);
+        let is_only_read = is_read && self.draws(self.config.only_read_share);
         // The price stands on one of the two, and Meta does not say on which.
-        let is_priced_late = is_read && self.rng.random();
-        planned.push(on_time(Step::Delivered, delivered_ns, !is_priced_late));
+        let is_priced_late = is_only_read || (is_read && self.rng.random());
+        if !is_only_read {
+            planned.push(on_time(Step::Delivered, delivered_ns, !is_priced_late));
+        }
         if is_read {
             let read_ns = delivered_ns + self.delay_ns(delays.read);
             planned.push(on_time(Step::Read, read_ns, is_priced_late));

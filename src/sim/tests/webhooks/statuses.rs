@@ -62,6 +62,36 @@ async fn what_fails_says_why_and_nothing_else_comes_of_it() {
 }
 
 #[tokio::test]
+async fn failures_are_changed_while_it_runs() {
+    let receiver = Receiver::start().await;
+    let sim = start(at_once(&receiver)).await;
+    let odd = super::call(&sim, "PUT", "/_sim/webhooks/failed", r#"[{"code":131049,"share":2}]"#).await;
+    assert_eq!(odd.status, 400);
+    let failed = r#"[{"code":131049,"number":"1001"}]"#;
+    assert_eq!(super::call(&sim, "PUT", "/_sim/webhooks/failed", failed).await.status, 204);
+    send_to_many(&sim, 2).await;
+    sim.webhooks_settled().await;
+    sim.set_webhook_failures(Vec::new());
+    let mut client = Client::connect(sim.address()).await;
+    client.send("1001", &text("+447700900009", "x")).await.unwrap();
+    sim.webhooks_settled().await;
+    let planned = sim.webhook_counts().planned;
+    assert_eq!((planned["failed"], planned["sent"]), (1, 2));
+}
+
+#[tokio::test]
+async fn a_message_that_is_read_at_once_is_never_delivered_and_priced_when_it_is_read() {
+    let receiver = Receiver::start().await;
+    let sim = start(WebhookConfig { only_read_share: 1.0, ..at_once(&receiver) }).await;
+    send_to_many(&sim, 1).await;
+    sim.webhooks_settled().await;
+    let bodies = receiver.bodies();
+    let told: Vec<_> =
+        all(&bodies, "statuses").map(|status| (&status["status"], &status["pricing"]["category"])).collect();
+    assert_eq!(told, [(&json!("sent"), &json!("service")), (&json!("read"), &json!("service"))]);
+}
+
+#[tokio::test]
 async fn a_message_whose_answer_was_cut_is_told_of_and_a_refused_one_is_not() {
     let receiver = Receiver::start().await;
     let sim = start(at_once(&receiver)).await;
