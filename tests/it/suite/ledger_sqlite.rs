@@ -11,12 +11,18 @@ use super::bench::{Bench, File};
 use super::cases::ledger_suite;
 use super::ledger::*;
 use super::ledger_model::every_job_stands_in_one_state;
+use super::ledger_orders::every_order_leaves_the_same_row;
 
 ledger_suite!(sqlite);
 
 #[test]
 fn every_job_stands_in_one_state_whatever_is_done() {
     every_job_stands_in_one_state(48, Bench::sqlite);
+}
+
+#[tokio::test]
+async fn every_order_of_a_messages_webhooks_leaves_the_same_row() {
+    every_order_leaves_the_same_row(&Bench::sqlite().await, 20_000).await;
 }
 
 #[tokio::test]
