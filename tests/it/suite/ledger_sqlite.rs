@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger, migrate};
-use tidegate::ledger::{Admitted, Ledger, LedgerError};
+use tidegate::ledger::{Admitted, FleetRow, Ledger, LedgerError};
 use tidegate::outcome::State;
 
 use super::bench::{Bench, File};
@@ -126,6 +126,29 @@ async fn the_worker_notices_what_a_command_wrote() {
     assert!(command.lift(hold.id, at(2)).await.expect("answered"));
     hear(&mut signals, |signal| signal.holds > placed.holds).await;
     assert_eq!(ids(&steps.claim(9, 9, at(2)).await), ["a"]);
+}
+
+#[tokio::test]
+async fn the_worker_notices_what_a_command_read_of_the_fleet() {
+    let home = File::new();
+    let (ledger, command) = (home.worker(), home.beside());
+    let mut signals = ledger.signals();
+    let before = *signals.borrow_and_update();
+    let row = |fields: &str| FleetRow {
+        kind: "number".to_owned(),
+        id: "1".to_owned(),
+        parent: String::new(),
+        fields: fields.to_owned(),
+        read_at: at(0),
+    };
+    command.fleet_put(vec![row("{}")]).await.expect("put");
+    hear(&mut signals, |signal| signal.fleet > before.fleet).await;
+    let before = *signals.borrow_and_update();
+    // The same again is written, and changes nothing.
+    command.fleet_put(vec![row("{ }")]).await.expect("put");
+    command.place(pause(NUMBER), at(1)).await.expect("placed");
+    hear(&mut signals, |signal| signal.holds > before.holds).await;
+    assert_eq!(signals.borrow_and_update().fleet, before.fleet);
 }
 
 #[tokio::test]
