@@ -13,6 +13,7 @@ mod deploy;
 mod drain;
 #[cfg(feature = "services")]
 mod examples;
+mod gateway;
 mod holding;
 mod in_doubt;
 mod main_job;
