@@ -13,6 +13,7 @@ mod deploy;
 mod drain;
 #[cfg(feature = "services")]
 mod examples;
+mod gateway;
 mod holding;
 mod hook;
 mod in_doubt;

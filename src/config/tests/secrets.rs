@@ -90,7 +90,8 @@ fn webhooks_are_signed_with_any_of_several_secrets() {
     assert_eq!(secrets(Bench::new().env(&[("TIDEGATE_WEBHOOK__APP_SECRETS", "two, three")])), ["two", "three"]);
     let bench = Bench::new();
     let path = bench.write("secrets", "old\nnew\n");
-    let config = bench.file(&format!("[webhook]\napp_secrets_file = {path:?}\n")).load().unwrap();
+    let bench = bench.file(&format!("[webhook]\napp_secrets_file = {path:?}\n"));
+    let config = bench.load().unwrap();
     assert_eq!(config.webhook.secrets(), ["old", "new"]);
     std::fs::write(&path, "new, newer").unwrap();
     config.webhook.app_secrets.as_ref().unwrap().reread().unwrap();

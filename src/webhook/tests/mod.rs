@@ -66,6 +66,8 @@ async fn bench(config: Config) -> Bench {
     let ledger = Ledger::Sqlite(ledger);
     let server = Server::bind(config).await.unwrap();
     let (address, metrics, stop) = (server.address(), Arc::new(Metrics::new()), CancellationToken::new());
+    // From here on its series are there, at zero.
+    metrics.webhook();
     let mut running = JoinSet::new();
     running.spawn(server.serve(ledger.clone(), metrics.clone(), stop.clone()));
     Bench { address, ledger, metrics, folder, stop, running }
