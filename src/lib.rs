@@ -34,7 +34,7 @@
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`
-//! - `keeper` uses `ledger`, `metrics`, `queue`
+//! - `keeper` uses `job`, `ledger`, `metrics`, `queue`, `webhook`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
@@ -42,7 +42,7 @@
 //! - `queue` uses `job`, `metrics`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
-//! - `webhook` uses `graph`, `job`, `ledger`
+//! - `webhook` uses `graph`, `hold`, `job`, `ledger`, `metrics`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`
 
 pub mod app;

@@ -10,6 +10,7 @@ pub mod codes;
 mod connection;
 mod dial;
 pub mod endpoint;
+pub mod holding;
 pub mod message;
 mod pool;
 pub mod reads;

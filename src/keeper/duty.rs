@@ -25,6 +25,8 @@ words! {
         Trim = "trim",
         /// Publishes events.
         Relay = "relay",
+        /// Applies webhooks.
+        Apply = "apply",
     }
 }
 

@@ -162,7 +162,8 @@ fn outgoing(row: OutboxRow) -> Outgoing {
         routing_key: topic,
         body: body.into_bytes(),
         message_id: event,
-        correlation_id: Some(job),
+        // Empty for what belongs to no job.
+        correlation_id: (!job.is_empty()).then_some(job),
         app_id: None,
         kind: Some(kind),
         timestamp: at,

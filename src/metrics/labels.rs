@@ -39,6 +39,8 @@ labels! {
     Connection: "connection",
     LeaseChange: "reason",
     NotSentCause: "cause",
+    PriceCategory: "category",
+    PriceType: "type",
     Priority: "priority",
     PublishResult: "result",
     Rating: "rating",
@@ -50,6 +52,7 @@ labels! {
     Stage: "stage",
     State: "state",
     UnknownCause: "cause",
+    Update: "kind",
 }
 
 words! {
@@ -94,6 +97,8 @@ words! {
     SettledBy {
         /// An answer that came late.
         LateAnswer = "late_answer",
+        /// A webhook that told of its message.
+        Webhook = "webhook",
         /// Its policy: it was sent again.
         Resent = "resent",
         /// Its policy: it was left `unresolved`.
@@ -196,5 +201,69 @@ words! {
         Accept = "accept",
         /// The ledger committed.
         Commit = "commit",
+    }
+}
+
+words! {
+    /// What a webhook tells of.
+    Update {
+        /// A message left Meta.
+        Sent = "sent",
+        /// A message reached its phone.
+        Delivered = "delivered",
+        /// A message was opened.
+        Read = "read",
+        /// A message will not arrive.
+        Failed = "failed",
+        /// A person wrote.
+        Inbound = "inbound",
+        /// A number.
+        Number = "number",
+        /// A template.
+        Template = "template",
+        /// An account, or its portfolio.
+        Account = "account",
+        /// A person chose whether they want marketing.
+        Preference = "preference",
+        /// Something that nobody here understands.
+        Strange = "strange",
+        /// A message that is none of ours, or that we have forgotten.
+        Foreign = "foreign",
+    }
+}
+
+words! {
+    /// How a message was billed.
+    PriceType {
+        /// It costs.
+        Regular = "regular",
+        /// Free, as an answer to the person.
+        FreeCustomerService = "free_customer_service",
+        /// Free, since the person came by an advertisement.
+        FreeEntryPoint = "free_entry_point",
+        /// A word that we don't know.
+        Other = "other",
+    }
+}
+
+words! {
+    /// As what a message was billed.
+    PriceCategory {
+        /// Marketing.
+        Marketing = "marketing",
+        /// Marketing by the path for marketing.
+        MarketingLite = "marketing_lite",
+        /// About something the recipient did.
+        Utility = "utility",
+        /// One-time passwords.
+        Authentication = "authentication",
+        /// One-time passwords to another country.
+        AuthenticationInternational = "authentication_international",
+        /// Free-form.
+        Service = "service",
+        /// To a person who came by an advertisement.
+        ReferralConversion = "referral_conversion",
+        /// A word that we don't know.
+        Other = "other",
     }
 }

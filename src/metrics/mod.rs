@@ -6,18 +6,20 @@
 
 mod bound;
 mod broker;
+mod grid;
 mod kinds;
 mod labels;
 mod number;
 mod process;
 
 pub use broker::{BrokerMetrics, LaneMetrics};
+pub use grid::Grid;
 pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Connection, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy,
-    Stage,
+    Answer, BrokerTrouble, Connection, Label, LeaseChange, PriceCategory, PriceType, PublishResult, Rating,
+    Redelivered, RowClass, SettledBy, Stage, Update,
 };
 pub use number::NumberMetrics;
 
@@ -39,6 +41,9 @@ const JOB_WAIT: &[f64] = &[0.005, 0.03, 0.08, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0,
 const COMMIT: &[f64] = &[0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// How well commits are shared: one row each is the worst, 200 rows the most.
 const COMMIT_ROWS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
+
+/// From acceptance to the phone: a moment where all is well, hours where it is switched off.
+const DELIVERY: &[f64] = &[0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3_600.0, 86_400.0];
 
 /// Declares a struct of metrics; a field's doc is its help.
 macro_rules! catalogue {
@@ -145,6 +150,19 @@ catalogue! {
 
         /// Events that lie in the whole ledger and are not published yet, about so many.
         outbox_pending: Gauge = "tidegate_outbox_pending";
+
+        /// What webhooks told of, once it was applied.
+        webhook_updates: Counters<Update> = "tidegate_webhook_updates_total";
+        /// Time of applying one batch of webhook bodies, from reading them to durable.
+        webhook_apply: Histogram = "tidegate_webhook_apply_seconds", COMMIT;
+        /// When the oldest webhook body came that is not applied yet; 0 if all are.
+        inbox_oldest: Gauge = "tidegate_inbox_oldest_timestamp_seconds";
+        /// Time from Meta's acceptance of a message to its delivery, by Meta's clock.
+        delivery_latency: Histogram = "tidegate_delivery_latency_seconds", DELIVERY;
+        /// Messages whose price was told, by how and as what they are billed.
+        priced: Grid<PriceType, PriceCategory> = "tidegate_priced_total";
+        /// Recipients that were not on WhatsApp several times in a row, and are left alone for a while.
+        suppressed: Counter = "tidegate_recipients_suppressed_total";
 
         /// When each stage of the way of a job last did something.
         last_seen: Gauges<Stage> = "tidegate_heartbeat_last_seen_timestamp_seconds";

@@ -1,7 +1,7 @@
 //! What Meta says of an account and of its portfolio.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/account_update>,
-//! `account_alerts` and `business_capability_update` beside it, read 2026-11-20.
+//! `account_alerts` and `business_capability_update` beside it, read 2026-09-11.
 
 use super::is_plain;
 use super::object::Object;

@@ -1,7 +1,7 @@
 //! What people write to our numbers, and what Meta could not tell us of it.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages>, read
-//! 2026-11-20.
+//! 2026-09-11.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

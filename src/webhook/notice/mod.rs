@@ -3,7 +3,7 @@
 //! A body holds many changes, and a change of messages many statuses: each is read by itself, so that a broken one
 //! spoils none of its neighbours. What nobody here knows, or cannot read, is [`Notice::Strange`].
 //!
-//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview>, read 2026-11-20.
+//! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/overview>, read 2026-09-11.
 
 mod account;
 mod inbound;
@@ -13,7 +13,7 @@ mod preference;
 mod status;
 mod template;
 #[cfg(test)]
-mod tests;
+pub(in crate::webhook) mod tests;
 
 pub use account::{AccountNews, Ban, Restriction};
 pub use inbound::{Inbound, InboundKind, Trouble};

@@ -1,7 +1,7 @@
 //! What Meta says of a number, and how much a portfolio may send.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/phone_number_quality_update>
-//! and `phone_number_name_update` beside it, read 2026-11-20.
+//! and `phone_number_name_update` beside it, read 2026-09-11.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! What people choose in WhatsApp itself about our marketing.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/user_preferences>, read
-//! 2026-11-20.
+//! 2026-09-11.
 
 use super::inbound::{contact, people};
 use super::object::Object;

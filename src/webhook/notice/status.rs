@@ -1,7 +1,7 @@
 //! What became of a message that we sent.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status>, read
-//! 2026-11-20.
+//! 2026-09-11.
 
 use std::sync::Arc;
 

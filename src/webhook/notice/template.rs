@@ -1,7 +1,7 @@
 //! What Meta says of a template.
 //!
 //! <https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/message_template_status_update>,
-//! `message_template_quality_update` and `template_category_update` beside it, read 2026-11-20.
+//! `message_template_quality_update` and `template_category_update` beside it, read 2026-09-11.
 
 use std::fmt;
 
