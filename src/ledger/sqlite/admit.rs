@@ -88,6 +88,11 @@ impl Desk {
         if !leases.hold(self, request, now)? {
             return Ok(Admitted::LeaseLost);
         }
+        if job.message.is_free_form()
+            && let Some(answer) = self.mind_window(standing, request, now)?
+        {
+            return Ok(answer);
+        }
         match self.hold_against(request, now)? {
             Some(hold) => self.turn_away(standing, &hold, now),
             None => self.let_go(standing, request, now),

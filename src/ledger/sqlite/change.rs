@@ -38,7 +38,8 @@ impl Desk {
         self.conn
             .prepare_cached(
                 "UPDATE jobs SET state = ?2, reason = ?3, code = ?4, details = ?5, wamid = ?6, accepted_at = ?7,
-                     ended_at = ?8, updated_at = ?8, deadline = NULL
+                     ended_at = ?8, updated_at = ?8, deadline = NULL,
+                     late_at = iif(?2 = 'accepted', late_at, NULL)
                  WHERE seq = ?1",
             )?
             .execute(params![
@@ -51,11 +52,17 @@ impl Desk {
                 accepted_at,
                 end.at.as_millis(),
             ])?;
-        self.conn.prepare_cached("DELETE FROM waiting WHERE seq = ?1")?.execute([job.seq])?;
-        self.conn.prepare_cached("DELETE FROM bodies WHERE seq = ?1")?.execute([job.seq])?;
+        self.drop_rows(job.seq)?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(end.state, end.reason);
         self.publish(job.seq, &Happened::of(end.state, end.at))
+    }
+
+    /// The waiting row and the body of a job that ends.
+    pub(super) fn drop_rows(&self, seq: i64) -> Result<(), LedgerError> {
+        self.conn.prepare_cached("DELETE FROM waiting WHERE seq = ?1")?.execute([seq])?;
+        self.conn.prepare_cached("DELETE FROM bodies WHERE seq = ?1")?.execute([seq])?;
+        Ok(())
     }
 
     /// Lets a job wait: its row goes out of the worker's hands.

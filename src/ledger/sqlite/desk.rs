@@ -10,6 +10,7 @@ use super::Publish;
 use super::hold_cache::HoldCache;
 use super::lanes::Lanes;
 use super::tally::Tally;
+use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId, Source};
 use crate::ledger::{Account, LedgerError};
 use crate::outcome::{Reason, State};
@@ -27,6 +28,8 @@ pub(super) struct Desk {
     /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
     pub(super) accounts: RefCell<HashMap<NumberId, Arc<Account>>>,
     sources: RefCell<HashSet<Source>>,
+    /// How often fields of the fleet had changed when this was last looked at; none: not looked yet.
+    pub(super) fleet_turn: Cell<Option<i64>>,
     stirred: Cell<Stirred>,
 }
 
@@ -37,6 +40,8 @@ pub(super) struct Stirred {
     pub(super) work: bool,
     /// Holds changed.
     pub(super) holds: bool,
+    /// Fields of the fleet changed.
+    pub(super) fleet: bool,
 }
 
 /// Where a job stands, as far as its next step must know.
@@ -59,6 +64,7 @@ impl Desk {
             holds: HoldCache::default(),
             accounts: RefCell::default(),
             sources: RefCell::default(),
+            fleet_turn: Cell::default(),
             stirred: Cell::default(),
         }
     }
@@ -71,6 +77,11 @@ impl Desk {
     /// Holds changed.
     pub(super) fn stir_holds(&self) {
         self.stirred.set(Stirred { holds: true, ..self.stirred.get() });
+    }
+
+    /// Fields of the fleet changed.
+    pub(super) fn stir_fleet(&self) {
+        self.stirred.set(Stirred { fleet: true, ..self.stirred.get() });
     }
 
     /// What was stirred since the last time.
@@ -171,6 +182,11 @@ where
 {
     let text = row.get_ref(column)?.as_str_or_null().map_err(damaged)?;
     text.filter(|text| !text.is_empty()).map(|text| text.parse().map_err(damaged)).transpose()
+}
+
+/// A moment, or none.
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, LedgerError> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }
 
 /// A row does not read as what it must be.

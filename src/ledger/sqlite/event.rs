@@ -1,11 +1,11 @@
 //! Events: rows of the outbox, written by the commit that changes the job's state.
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::desk::{Desk, known_word};
 use crate::job::JobKey;
 use crate::ledger::event::{self, Happened, Subject};
-use crate::ledger::{LedgerError, OutboxRow, Pricing};
+use crate::ledger::{LedgerError, Pricing, Publish};
 
 impl Desk {
     /// Writes the event of a change, if anybody listens.
@@ -13,19 +13,25 @@ impl Desk {
         if !self.publish.wants(happened.state) {
             return Ok(());
         }
-        let subject = self
-            .conn
+        self.put_out(&event::write(self.subject(seq)?, happened)?)
+    }
+
+    /// Writes that a message was sent and not delivered in the time its job asked for, if anybody listens.
+    pub(super) fn publish_late(&self, seq: i64, happened: &Happened) -> Result<(), LedgerError> {
+        if self.publish == Publish::Off {
+            return Ok(());
+        }
+        self.put_out(&event::write_late(self.subject(seq)?, happened)?)
+    }
+
+    fn subject(&self, seq: i64) -> Result<Subject, LedgerError> {
+        self.conn
             .prepare_cached(
                 "SELECT j.key, j.id, j.source, l.pool, j.campaign, j.recipient, j.number, j.reason, j.code, j.wamid,
                      j.attempt, j.metadata, j.cost_type, j.cost_category
                  FROM jobs j JOIN lanes l ON l.id = j.lane WHERE j.seq = ?1",
             )?
-            .query_row([seq], |row| Ok(subject(row)))??;
-        let OutboxRow { topic, event, job, body, .. } = event::write(subject, happened)?;
-        self.conn
-            .prepare_cached("INSERT INTO outbox (topic, event, job, body) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![topic, event, job, body])?;
-        Ok(())
+            .query_row([seq], |row| Ok(subject(row)))?
     }
 }
 

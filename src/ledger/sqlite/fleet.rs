@@ -1,21 +1,87 @@
 //! What was read of numbers and accounts, and the outbox's two ends.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
-use crate::ledger::{FleetRow, LedgerError, OutboxRow};
+use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow};
 
 impl Desk {
     pub(super) fn fleet_put(&self, rows: &[FleetRow]) -> Result<(), LedgerError> {
+        let mut find = self.conn.prepare_cached("SELECT fields FROM fleet WHERE kind = ?1 AND id = ?2")?;
         let mut put = self.conn.prepare_cached(
             "INSERT INTO fleet (kind, id, parent, fields, read_at) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (kind, id) DO UPDATE SET
                  parent = excluded.parent, fields = excluded.fields, read_at = excluded.read_at",
         )?;
+        let mut has_changed = false;
         for row in rows {
+            let known: Option<String> = find.query_row(params![row.kind, row.id], |found| found.get(0)).optional()?;
+            has_changed |= known.is_none_or(|fields| fields != row.fields && read(&fields) != read(&row.fields));
             put.execute(params![row.kind, row.id, row.parent, row.fields, row.read_at.as_millis()])?;
         }
+        if has_changed { self.turn_fleet() } else { Ok(()) }
+    }
+
+    /// Lays some fields over those that are known.
+    pub(super) fn merge_fields(&self, news: &FieldsNews) -> Result<(), LedgerError> {
+        let known: Option<String> = self
+            .conn
+            .prepare_cached("SELECT fields FROM fleet WHERE kind = ?1 AND id = ?2")?
+            .query_row(params![news.kind, news.id], |row| row.get(0))
+            .optional()?;
+        // What is no object cannot be merged with: the next read writes it anew.
+        let before = known.as_deref().map(|fields| read(fields).unwrap_or_default());
+        let mut fields = before.clone().unwrap_or_default();
+        fields.extend(news.fields.clone());
+        if before.as_ref() == Some(&fields) {
+            return Ok(());
+        }
+        self.conn
+            .prepare_cached(
+                "INSERT INTO fleet (kind, id, parent, fields, read_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (kind, id) DO UPDATE SET
+                     fields = excluded.fields, read_at = max(read_at, excluded.read_at)",
+            )?
+            .execute(params![
+                news.kind,
+                news.id,
+                news.parent,
+                Value::Object(fields).to_string(),
+                news.at.as_millis(),
+            ])?;
+        self.turn_fleet()
+    }
+
+    /// Fields changed: says so to this process, and leaves a mark for others.
+    fn turn_fleet(&self) -> Result<(), LedgerError> {
+        let turn = self
+            .conn
+            .prepare_cached(
+                "INSERT INTO turns (what, n) VALUES ('fleet', 1) ON CONFLICT (what) DO UPDATE SET n = n + 1
+                 RETURNING n",
+            )?
+            .query_row([], |row| row.get(0))?;
+        self.fleet_turn.set(Some(turn));
+        self.stir_fleet();
+        Ok(())
+    }
+
+    /// Whether fields of the fleet changed since the last look, or the last change of our own.
+    pub(super) fn fleet_has_changed(&self) -> Result<bool, LedgerError> {
+        let turn: i64 = self
+            .conn
+            .prepare_cached("SELECT coalesce((SELECT n FROM turns WHERE what = 'fleet'), 0)")?
+            .query_row([], |row| row.get(0))?;
+        Ok(self.fleet_turn.replace(Some(turn)).is_some_and(|known| known != turn))
+    }
+
+    /// Puts an event in line.
+    pub(super) fn put_out(&self, event: &OutboxRow) -> Result<(), LedgerError> {
+        self.conn
+            .prepare_cached("INSERT INTO outbox (topic, event, job, body) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![event.topic, event.event, event.job, event.body])?;
         Ok(())
     }
 
@@ -51,4 +117,8 @@ pub(super) fn outbox(conn: &Connection, limit: u32) -> Result<Vec<OutboxRow>, Le
         Ok(OutboxRow { seq: row.get(0)?, topic: row.get(1)?, event: row.get(2)?, job: row.get(3)?, body: row.get(4)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read(fields: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(fields).ok()
 }

@@ -5,9 +5,10 @@ use rusqlite::params;
 use super::desk::Desk;
 use super::hold_cache::{self, COLUMNS};
 use crate::clock::Timestamp;
-use crate::hold::{Hold, HoldId, HoldOrder, Scope};
+use crate::hold::{Cover, Hold, HoldId, HoldOrder, Scope};
 use crate::job::Category;
 use crate::ledger::LedgerError;
+use crate::outcome::Reason;
 
 impl Desk {
     /// Places a hold; the same cover has one hold, and the later `until` rules.
@@ -61,6 +62,27 @@ impl Desk {
             self.stir_work();
         }
         Ok(lifted > 0)
+    }
+
+    /// Lifts the hold with a cover, if it stands for one of these reasons.
+    pub(super) fn lift_cover(&self, cover: &Cover, only: &[Reason]) -> Result<bool, LedgerError> {
+        let standing = self.of_cover(cover)?;
+        match standing.filter(|hold| only.contains(&hold.reason)) {
+            Some(hold) => self.lift(hold.id),
+            None => Ok(false),
+        }
+    }
+
+    /// The hold with a cover, if it stands.
+    fn of_cover(&self, cover: &Cover) -> Result<Option<Hold>, LedgerError> {
+        let query = format!(
+            "SELECT {COLUMNS} FROM holds
+             WHERE scope = ?1 AND subject = ?2 AND category = ?3 AND country = ?4 AND lifted = 0"
+        );
+        let category = cover.category.map_or("", Category::as_str);
+        let country = cover.country.as_deref().unwrap_or("");
+        let values = params![cover.scope.as_str(), cover.subject, category, country];
+        Ok(hold_cache::read(&self.conn, &query, values)?.pop())
     }
 
     /// Lifts a hold that one job tried and came through; a hold that nobody was to try is another's affair.

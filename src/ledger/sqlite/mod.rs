@@ -4,6 +4,7 @@
 //! and answers after the commit. Whoever has [`Access::Worker`] holds a lock on a file beside the ledger's.
 
 mod admit;
+mod applying;
 mod calls;
 mod cancel;
 mod census;
@@ -15,17 +16,21 @@ mod event;
 mod fleet;
 mod hold_cache;
 mod holds;
+mod inbox;
 mod lanes;
 mod leases;
 mod line;
+mod misses;
 mod morgue;
 mod news;
 mod open;
 mod settle;
 mod show;
+mod statuses;
 mod sweep;
 mod tally;
 mod wake;
+mod windows;
 mod writer;
 
 use std::fmt;
@@ -98,8 +103,10 @@ impl SqliteLedger {
         };
         let (sender, signals) = watch::channel(Signal::default());
         let version = writer::data_version(&conn)?;
+        let desk = Desk::new(conn, publish);
+        desk.fleet_has_changed()?;
         let writer = Line::start("ledger-writer", move |notes| {
-            Writer { desk: Desk::new(conn, publish), notes, signals: sender, bell, version }.run();
+            Writer { desk, notes, signals: sender, bell, version }.run();
         })?;
         let conn = open::reader(path)?;
         let reader = Line::start("ledger-reader", move |notes| read(&conn, &notes))?;

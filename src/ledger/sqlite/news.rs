@@ -1,6 +1,6 @@
 //! What webhooks tell.
 
-use super::SqliteLedger;
+use super::{SqliteLedger, inbox, show, windows};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
@@ -9,23 +9,19 @@ use crate::outcome::Reason;
 
 impl SqliteLedger {
     pub(in crate::ledger) async fn inbox_put(&self, bodies: Vec<Vec<u8>>, now: Timestamp) -> Result<(), LedgerError> {
-        let _ = (bodies, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.write(bodies.len(), move |desk| desk.inbox_put(&bodies, now)).await
     }
 
     pub(in crate::ledger) async fn inbox_take(&self, limit: u32, bytes: usize) -> Result<Vec<InboxRow>, LedgerError> {
-        let _ = (limit, bytes);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.read(move |conn| inbox::take(conn, limit, bytes)).await
     }
 
     pub(in crate::ledger) async fn job_facts(&self, jobs: Vec<JobKey>) -> Result<Vec<Option<JobFacts>>, LedgerError> {
-        let _ = (jobs);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.read(move |conn| show::facts(conn, &jobs)).await
     }
 
     pub(in crate::ledger) async fn apply(&self, news: News, now: Timestamp) -> Result<Applied, LedgerError> {
-        let _ = (news, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.write(news.statuses.len() + news.windows.len() + 1, move |desk| desk.apply(&news, now)).await
     }
 
     pub(in crate::ledger) async fn windows(
@@ -33,8 +29,7 @@ impl SqliteLedger {
         recipient: String,
         now: Timestamp,
     ) -> Result<Vec<WindowNews>, LedgerError> {
-        let _ = (recipient, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.read(move |conn| windows::list(conn, &recipient, now)).await
     }
 
     pub(in crate::ledger) async fn place_many(

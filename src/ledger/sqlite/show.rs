@@ -3,12 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::cancel::rows_of;
-use super::desk::{known_word, word};
+use super::desk::{known_word, time, word};
 use super::hold_cache;
 use crate::clock::Timestamp;
 use crate::hold::Hold;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{JobFilter, JobRef, JobRow, LedgerError, TrailEntry};
+use crate::ledger::{JobFacts, JobFilter, JobRef, JobRow, LedgerError, TrailEntry};
 use crate::outcome::State;
 
 /// As far as the rows before a job are counted.
@@ -78,6 +78,23 @@ pub(super) fn trail(conn: &Connection, key: JobKey) -> Result<Vec<TrailEntry>, L
     Ok(entries)
 }
 
+/// What is needed of jobs to say what the failure of their messages means for others.
+pub(super) fn facts(conn: &Connection, jobs: &[JobKey]) -> Result<Vec<Option<JobFacts>>, LedgerError> {
+    let mut find = conn.prepare_cached("SELECT recipient, category, template, number FROM jobs WHERE key = ?1")?;
+    let mut facts = Vec::with_capacity(jobs.len());
+    for key in jobs {
+        let mut rows = find.query([key.as_bytes()])?;
+        let Some(row) = rows.next()? else {
+            facts.push(None);
+            continue;
+        };
+        let (recipient, template, number) = (row.get(0)?, row.get(2)?, known_word(row, 3)?);
+        // One that was taken back before anybody saw it has no category, and nothing to tell.
+        facts.push(known_word(row, 1)?.map(|category| JobFacts { recipient, category, template, number }));
+    }
+    Ok(facts)
+}
+
 /// How many free rows of its lane go before a job that stands in line itself.
 pub(super) fn waiting_ahead(conn: &Connection, key: JobKey, now: Timestamp) -> Result<Option<u32>, LedgerError> {
     let place = conn
@@ -142,8 +159,4 @@ fn read(row: &Row<'_>) -> Result<JobRow, LedgerError> {
         details: row.get(22)?,
         hold: is_held.then(|| hold_cache::hold(row, 23)).transpose()?,
     })
-}
-
-fn time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>, LedgerError> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis))
 }

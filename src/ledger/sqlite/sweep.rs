@@ -31,6 +31,7 @@ impl Desk {
             swept.lifted += u32::from(self.lift(hold)?);
         }
         self.drop_empty(limit)?;
+        self.drop_old_news(now, limit)?;
         Ok(swept)
     }
 

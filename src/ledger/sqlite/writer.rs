@@ -117,10 +117,11 @@ impl Writer {
     fn finish(&mut self, group: Vec<Done>) {
         let committed = self.commit();
         let stirred = self.desk.take_stirred();
-        if committed.is_ok() && (stirred.work || stirred.holds) {
+        if committed.is_ok() && (stirred.work || stirred.holds || stirred.fleet) {
             self.signals.send_modify(|signal| {
                 signal.work += u64::from(stirred.work);
                 signal.holds += u64::from(stirred.holds);
+                signal.fleet += u64::from(stirred.fleet);
             });
         }
         for Done { errand, end } in group {
@@ -158,10 +159,12 @@ impl Writer {
         }
         // A look that fails is repeated by the next one, and who needs the holds reads them again.
         let Ok(holds) = self.desk.holds.reread(&self.desk.conn) else { return self.desk.holds.forget() };
+        let Ok(fleet) = self.desk.fleet_has_changed() else { return };
         self.version = version;
         self.signals.send_modify(|signal| {
             signal.work += 1;
             signal.holds += u64::from(holds);
+            signal.fleet += u64::from(fleet);
         });
     }
 }

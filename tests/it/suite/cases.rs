@@ -131,6 +131,31 @@ macro_rules! ledger_suite {
                 a_waiting_event_says_until_when,
                 events_of_delivered_jobs_say_the_same,
             }
+            ledger_statuses {
+                statuses_move_a_job_forward_only,
+                a_status_before_our_own_answer_ends_the_attempt,
+                statuses_in_any_order_leave_the_same_row,
+                one_batch_tells_several_statuses_of_one_job,
+                a_status_of_no_job_of_ours_changes_nothing,
+                a_failure_is_told_with_its_reason,
+                an_earlier_attempts_arrival_counts_and_its_failure_does_not,
+                what_was_given_up_may_have_arrived_all_the_same,
+                an_unknown_outcome_is_settled_by_a_status,
+                a_price_is_booked_once_and_bettered_by_a_later_status,
+                each_step_is_told_to_who_listens,
+                a_recipient_not_found_three_times_is_held,
+                an_arrival_forgets_the_misses,
+            }
+            ledger_news {
+                bodies_are_kept_until_they_are_applied,
+                bodies_are_taken_the_oldest_first_as_far_as_they_fit,
+                news_told_twice_change_nothing_the_second_time,
+                the_later_end_of_a_window_stands,
+                webhooks_place_and_lift_holds,
+                fields_are_laid_over_those_that_are_known,
+                what_nobody_understands_is_kept_for_a_while,
+                facts_of_jobs_are_found_by_their_keys,
+            }
             ledger_strange {
                 a_reason_that_a_later_version_wrote_stops_nobody,
                 a_row_that_cannot_be_read_stops_no_other,

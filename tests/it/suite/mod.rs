@@ -13,6 +13,7 @@ mod ledger_holds;
 mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
+mod ledger_news;
 #[cfg(feature = "services")]
 mod ledger_outage;
 mod ledger_people;
@@ -20,6 +21,7 @@ mod ledger_people;
 mod ledger_postgres;
 mod ledger_settle;
 mod ledger_sqlite;
+mod ledger_statuses;
 mod ledger_storm;
 mod ledger_strange;
 mod ledger_workers;

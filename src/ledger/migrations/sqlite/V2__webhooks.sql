@@ -48,3 +48,9 @@ CREATE TABLE keyring (
 
 -- Jobs whose delivery has a time limit that was not reached yet.
 CREATE INDEX jobs_late_at ON jobs (late_at) WHERE late_at IS NOT NULL;
+
+-- Counts up with each change of what other processes must then look at again: 'fleet'.
+CREATE TABLE turns (
+    what TEXT PRIMARY KEY,
+    n    INTEGER NOT NULL
+) WITHOUT ROWID;
