@@ -54,7 +54,8 @@ pub(super) fn change(change: &Change, news: &TemplateNews, known: &Known<'_>, dr
             ("category".to_owned(), fields([("category", Some(json!(category)))]))
         }
         TemplateNews::Category { category, from: Some(from), .. } => {
-            let told = [("correct_category", Some(json!(category))), ("category_update_at", Some(json!(from.to_string())))];
+            let told =
+                [("correct_category", Some(json!(category))), ("category_update_at", Some(json!(from.to_string())))];
             ("category_impending".to_owned(), fields(told))
         }
     };
@@ -72,9 +73,7 @@ fn take_turn(id: &str, turn: Turn, at: Timestamp, draft: &mut Draft) {
         Turn::Stays => return,
         Turn::Opens => return draft.lift(cover, CLOSED),
         // One message tries it then, should the webhook of its end be lost.
-        Turn::Pauses { hours } => {
-            (Effect::Wait, Reason::TemplatePaused, Some(at + Duration::from_secs(hours * 3_600)))
-        }
+        Turn::Pauses { hours } => (Effect::Wait, Reason::TemplatePaused, Some(at + Duration::from_secs(hours * 3_600))),
         Turn::Disables => (Effect::End, Reason::TemplateDisabled, None),
         Turn::Removes => (Effect::End, Reason::TemplateMissing, None),
         Turn::Rejects => (Effect::End, Reason::TemplatePolicy, None),

@@ -242,10 +242,9 @@ fn stop_ends_what_is_configured_for_every_name_and_start_takes_only_that_back() 
 
 #[test]
 fn whoever_said_stop_last_is_left_alone_whatever_the_order_told() {
-    let said = |wamid: &str, text: &str, at: i64| {
-        json!({"from": "16505551234", "id": wamid, "timestamp": at, "type": "text", "text": {"body": text}})
-    };
-    let value = json!({"metadata": {"phone_number_id": "1"}, "messages": [said("b", "stop", 20), said("a", "start", 10)]});
+    let said = |wamid: &str, text: &str, at: i64| json!({"from": "16505551234", "id": wamid, "timestamp": at, "type": "text", "text": {"body": text}});
+    let value =
+        json!({"metadata": {"phone_number_id": "1"}, "messages": [said("b", "stop", 20), said("a", "start", 10)]});
     let meaning = World::new().says(&told("messages", &value, 30));
     assert!(matches!(meaning.news.holds.last(), Some(HoldChange::Place(_))), "{:?}", meaning.news.holds);
 }
@@ -397,13 +396,17 @@ fn a_template_s_marks_and_category_are_noted() {
 fn an_account_closes_and_opens() {
     let waba = "waba 102290129340398";
     let seconds = NOW.as_millis() / 1_000;
-    let restricted = |kind: &str| json!({"event": "ACCOUNT_RESTRICTION", "restriction_info": [
-        {"restriction_type": kind, "expiration": seconds + 60}, {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}]});
+    let restricted = |kind: &str| {
+        json!({"event": "ACCOUNT_RESTRICTION", "restriction_info": [
+        {"restriction_type": kind, "expiration": seconds + 60}, {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}]})
+    };
     let ban = |state: &str| json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": state}});
     let cases = [
         (
             restricted("RESTRICTED_BIZ_INITIATED_MESSAGING"),
-            ["marketing", "utility", "authentication"].map(|of| format!("{waba} {of}: wait account_restricted")).to_vec(),
+            ["marketing", "utility", "authentication"]
+                .map(|of| format!("{waba} {of}: wait account_restricted"))
+                .to_vec(),
         ),
         (
             restricted("RESTRICTED_CUSTOMER_INITIATED_MESSAGING"),
@@ -423,7 +426,8 @@ fn an_account_closes_and_opens() {
         let word = value["event"].as_str().expect("a word").to_lowercase();
         assert_eq!(topics(&meaning), [format!("account.{word}")]);
     }
-    let until = World::new().says(&told("account_update", &restricted("RESTRICTED_CUSTOMER_INITIATED_MESSAGING"), seconds));
+    let until =
+        World::new().says(&told("account_update", &restricted("RESTRICTED_CUSTOMER_INITIATED_MESSAGING"), seconds));
     assert_eq!(order(&until).until, Some(Timestamp::from_millis((seconds + 60) * 1_000)));
     // Its end came before it was told.
     assert!(says("account_update/account_restriction").news.holds.is_empty());
