@@ -27,6 +27,10 @@ const BYTES: usize = 4 << 20;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long to wait for a ledger that is away: at least the first, doubling up to the second.
 const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// After so many failures in a row, while bodies can be read all the same, one of them may be why: each is tried alone.
+const SUSPICIOUS: u32 = 3;
+/// So many bodies may fail alone before it is taken for the ledger's failure after all.
+const MOST_LEFT: u32 = 5;
 /// How old what is known of the numbers' names may be.
 const NAMES: Duration = Duration::from_secs(15);
 /// The kinds under which numbers and templates lie in the ledger.
@@ -95,7 +99,7 @@ impl Applier {
     async fn apply_all(&mut self) {
         let mut failures = Failures::default();
         while self.on_duty.wait_for(|on_duty| *on_duty).await.is_ok() {
-            match self.apply_next().await {
+            match self.apply_next(failures.count >= SUSPICIOUS).await {
                 Ok(count) => {
                     failures.over();
                     if count == 0 {
@@ -108,30 +112,41 @@ impl Applier {
     }
 
     /// One batch, if there is any; says of how many bodies.
-    async fn apply_next(&mut self) -> Result<usize, LedgerError> {
+    async fn apply_next(&mut self, each: bool) -> Result<usize, LedgerError> {
         let rows = self.ledger.inbox_take(BODIES, BYTES).await?;
         self.metrics.inbox_oldest.set(rows.first().map_or(0.0, |row| row.at.as_millis() as f64 / 1_000.0));
         let count = rows.len();
         if count == 0 {
             return Ok(0);
         }
+        if each {
+            self.apply_each(rows).await?;
+            return Ok(count);
+        }
         match self.apply(rows.clone()).await {
-            Err(LedgerError::Damaged(problem)) => self.apply_each(rows, &problem).await?,
+            Err(LedgerError::Damaged(problem)) => {
+                tracing::warn!(problem, "{count} webhooks are applied one by one, one of them cannot be: {problem}");
+                self.apply_each(rows).await?;
+            }
             applied => applied?,
         }
         Ok(count)
     }
 
-    /// Body by body: only the one that cannot be applied is set aside.
-    async fn apply_each(&mut self, rows: Vec<InboxRow>, problem: &str) -> Result<(), LedgerError> {
-        tracing::warn!(problem, "a batch of {} webhooks is applied one by one: {problem}", rows.len());
+    /// Body by body: one that cannot be applied is set aside, and one that fails otherwise is left for later.
+    async fn apply_each(&mut self, rows: Vec<InboxRow>) -> Result<(), LedgerError> {
+        let (mut left, mut failure) = (0, None);
         for row in rows {
             match self.apply(vec![row.clone()]).await {
+                Ok(()) => {}
                 Err(LedgerError::Damaged(problem)) => self.set_aside(row, &problem).await?,
-                applied => applied?,
+                Err(error) => (left, failure) = (left + 1, Some(error)),
+            }
+            if left >= MOST_LEFT {
+                break;
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     async fn set_aside(&self, row: InboxRow, problem: &str) -> Result<(), LedgerError> {

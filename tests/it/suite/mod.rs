@@ -1,5 +1,6 @@
 //! One suite a contract, run against every backend.
 
+mod applying;
 mod bench;
 mod cases;
 mod ledger;
