@@ -20,7 +20,7 @@ use crate::config::{Config, Publish};
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Hook, Keeper, Relay, Task};
+use crate::keeper::{self, Applier, Hook, Keeper, Relay, Task};
 use crate::ledger::{Census, Ledger, OutboxStage, sqlite};
 use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
@@ -98,6 +98,7 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.relay(config, &keeper, &ledger, &metrics);
         house.hook(config, &keeper, &ledger, &metrics)?;
+        house.apply(config, &keeper, &ledger, &metrics);
         house.helpers.spawn(keeper.run(house.stop.clone()));
     }
     if options.plays(Role::Gateway) {
@@ -180,6 +181,13 @@ impl House {
         let relay =
             Relay::new(ledger.clone(), publisher, config.events.webhook_url.is_some(), keeper.on_duty(Task::Relay));
         self.helpers.spawn(relay.run(self.stop.clone()));
+    }
+
+    /// Applies what the gateways took in, whoever they are.
+    fn apply(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
+        let (acquaintance, on_duty) = (settings::acquaintance(config), keeper.on_duty(Task::Apply));
+        let applier = Applier::new(ledger.clone(), metrics.clone(), acquaintance, on_duty, None);
+        self.helpers.spawn(applier.run(self.stop.clone()));
     }
 
     /// Hands events to the app's own address, if there is one.

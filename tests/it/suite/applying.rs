@@ -7,7 +7,7 @@ use tidegate::clock::{self, Timestamp};
 use tidegate::hold::Scope;
 use tidegate::job::{Category, PoolName};
 use tidegate::keeper::{Acquaintance, Applier};
-use tidegate::ledger::{Ledger, Publish};
+use tidegate::ledger::{Ledger, OutboxStage, Publish};
 use tidegate::metrics::Metrics;
 use tidegate::outcome::{Reason, State};
 use tidegate::webhook::meaning::{Rules, Words};
@@ -112,7 +112,7 @@ fn said(text: &str) -> Value {
 }
 
 async fn topics(ledger: &Ledger) -> Vec<String> {
-    ledger.outbox_take(99).await.expect("taken").into_iter().map(|row| row.topic).collect()
+    ledger.outbox_take(OutboxStage::Any, 99).await.expect("taken").into_iter().map(|row| row.topic).collect()
 }
 
 pub async fn bodies_become_what_they_mean(bench: &Bench) {
