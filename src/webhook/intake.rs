@@ -81,9 +81,10 @@ impl Intake {
                 Err(_) => Err(LedgerError::Unreachable("it took too long".to_owned())),
             };
             self.tell(count, kept.as_ref().err());
+            let answer = kept.map_err(|_| NotKept::Away);
             for (asker, _claim) in askers {
                 // Who gave up meanwhile has said 503, and will be told the same again.
-                let _ = asker.send(kept.as_ref().map(|()| ()).map_err(|_| NotKept::Away));
+                let _ = asker.send(answer);
             }
         }
     }

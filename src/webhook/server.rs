@@ -1,6 +1,7 @@
 //! Listens, and speaks HTTP on a thread of its own.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,6 +28,8 @@ use crate::metrics::{Metrics, WebhookResult};
 
 /// Memory of one connection for what it sends, but for a body; a head has to fit in it.
 const BUFFER: usize = 16 << 10;
+/// Connections that the system holds until we take them; how many it allows is up to its own settings, too.
+const BACKLOG: u32 = 4_096;
 /// After the system refused a connection (it has no more files), so long before the next is asked for.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What is being answered, and what is being forwarded, when a stop comes may take so much longer.
@@ -52,8 +55,7 @@ impl Server {
     /// Takes the address, so that a wrong one is known before anything else starts.
     pub async fn bind(config: Config) -> Result<Self, WebhookError> {
         let refused = |source| WebhookError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(refused)?;
-        let listener = listener.into_std().map_err(refused)?;
+        let listener = listen(config.listen).and_then(TcpListener::into_std).map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
         let http = config.forward.as_ref().map(|_| forwarding::client()).transpose()?;
         Ok(Self { config, listener, address, http })
@@ -137,6 +139,14 @@ impl Face {
             warn!(left, "stopped with {left} webhooks that were not forwarded");
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // As a restart finds connections of the last run still closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn serve(listener: TcpListener, gate: Arc<Gate>, stop: &CancellationToken) {

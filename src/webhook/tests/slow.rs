@@ -27,8 +27,8 @@ async fn slow_ones(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     let length = format!("content-length: {}", BODY.len());
     let chunked = whole.replace(&length, "transfer-encoding: chunked");
     let (chunked, _) = chunked.split_once("\r\n\r\n").unwrap();
-    let mut streams = open(address, whole[..80].as_bytes(), count).await;
-    streams.extend(open(address, whole[..whole.len() - 1].as_bytes(), count).await);
+    let mut streams = open(address, &whole.as_bytes()[..80], count).await;
+    streams.extend(open(address, &whole.as_bytes()[..whole.len() - 1], count).await);
     streams.extend(open(address, format!("{chunked}\r\n\r\n1\r\n{{\r\n").as_bytes(), count).await);
     streams.extend(open(address, b"", count).await);
     streams.extend(open(address, kept_alive.as_bytes(), count).await);
