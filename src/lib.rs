@@ -26,7 +26,7 @@
 //! Which room may use which (a test holds the code to it):
 //!
 //! - everyone uses `clock`, `outcome`
-//! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `worker`
+//! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `webhook`, `worker`
 //! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
@@ -34,7 +34,7 @@
 //! - `graph` uses `hold`, `job`
 //! - `hold` uses `job`
 //! - `job` uses `clock`, `outcome`
-//! - `keeper` uses `ledger`, `metrics`, `queue`
+//! - `keeper` uses `job`, `ledger`, `metrics`, `queue`, `webhook`
 //! - `ledger` uses `hold`, `job`
 //! - `metrics` uses `hold`, `job`
 //! - `ops` uses `hold`, `job`, `metrics`
@@ -42,6 +42,7 @@
 //! - `queue` uses `job`, `metrics`
 //! - `sim` uses nothing
 //! - `telemetry` uses `config`
+//! - `webhook` uses `graph`, `hold`, `job`, `ledger`, `metrics`
 //! - `worker` uses `graph`, `hold`, `job`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`
 
 pub mod app;
@@ -60,4 +61,5 @@ pub mod outcome;
 pub mod queue;
 pub mod sim;
 pub mod telemetry;
+pub mod webhook;
 pub mod worker;

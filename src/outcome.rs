@@ -135,6 +135,8 @@ words! {
         WabaQuota = "waba_quota",
         /// The portfolio's unique recipients of 24 hours are used up.
         MessagingLimit = "messaging_limit",
+        /// Meta dropped it while it looked at how the portfolio's messages are taken.
+        PortfolioPacing = "portfolio_pacing",
         // Passing trouble.
         /// Meta could not say what went wrong.
         MetaUnknown = "meta_unknown",

@@ -1,9 +1,11 @@
 //! Puts the rooms together: opens what a run needs in order, runs until told to stop, and closes in reverse.
 
+mod gateway;
 mod lanes;
 mod open;
 mod settings;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +20,8 @@ use crate::config::{Config, Publish};
 use crate::fleet::{self, Refresher};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Keeper, Relay, Task};
-use crate::ledger::{Census, Ledger, sqlite};
+use crate::keeper::{self, Applier, Hook, Keeper, Relay, Task};
+use crate::ledger::{Census, Ledger, OutboxStage, sqlite};
 use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
 use crate::outcome::{Reason, words};
@@ -43,20 +45,24 @@ words! {
         Sender = "sender",
         /// Ends what is over: deadlines, policies, expiry, retention.
         Keeper = "keeper",
+        /// Takes Meta's webhooks in.
+        Gateway = "gateway",
     }
 }
 
 /// How this run differs from what the configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// The parts to play; none named: all.
+    /// The parts to play; none named: all that [`RunOptions::quiet`] leaves.
     pub roles: Vec<Role>,
     /// Counts log lines that nobody took.
     pub dropped_logs: Option<DroppedLines>,
     /// Starts with a hold over everything.
     pub held: bool,
-    /// Serves no `ops.listen`: for a worker inside a command.
+    /// Serves no `ops.listen`, and is no gateway unless that is named: for a worker inside a command.
     pub quiet: bool,
+    /// Is told where webhooks are taken in, for who let the system choose the port.
+    pub webhook_address: Option<watch::Sender<Option<SocketAddr>>>,
 }
 
 /// Runs a worker and its keeper until `stop`, then drains.
@@ -91,14 +97,19 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
         let kept = keeper::Config { unknown: settings::unknown_wait(config), retention: config.retention, leases };
         let keeper = Keeper::new(kept, ledger.clone(), metrics.clone(), census);
         house.relay(config, &keeper, &ledger, &metrics);
+        house.hook(config, &keeper, &ledger, &metrics)?;
+        house.apply(config, &keeper, &ledger, &metrics);
         house.helpers.spawn(keeper.run(house.stop.clone()));
+    }
+    if options.plays(Role::Gateway) {
+        house.take_webhooks_in(&config.webhook, &ledger, &metrics, options.webhook_address.as_ref()).await?;
     }
     let drained = if options.plays(Role::Sender) {
         let easel = Easel::new(ledger_name(config), now.wall, census_seen, picture);
         let telling = Telling::new(metrics, heartbeat, options.dropped_logs);
         house.send(config, ledger, (telling, easel), stop).await?
     } else {
-        house.stand_by(&heartbeat, stop).await
+        house.stand_by(&heartbeat, stop).await?
     };
     house.close().await;
     Ok(drained)
@@ -106,7 +117,8 @@ pub async fn run_on(config: &Config, options: RunOptions, ledger: Ledger, stop: 
 
 impl RunOptions {
     fn plays(&self, role: Role) -> bool {
-        self.roles.is_empty() || self.roles.contains(&role)
+        let by_default = self.roles.is_empty() && !(self.quiet && role == Role::Gateway);
+        by_default || self.roles.contains(&role)
     }
 }
 
@@ -166,8 +178,26 @@ impl House {
         metrics.broker().connected(Connection::Publishing, false);
         let (publisher, courier) = queue::publisher(broker, metrics.clone());
         self.helpers.spawn(courier.run(self.stop.clone()));
-        let relay = Relay::new(ledger.clone(), publisher, keeper.on_duty(Task::Relay));
+        let relay =
+            Relay::new(ledger.clone(), publisher, config.events.webhook_url.is_some(), keeper.on_duty(Task::Relay));
         self.helpers.spawn(relay.run(self.stop.clone()));
+    }
+
+    /// Applies what the gateways took in, whoever they are.
+    fn apply(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
+        let (acquaintance, on_duty) = (settings::acquaintance(config), keeper.on_duty(Task::Apply));
+        let applier = Applier::new(ledger.clone(), metrics.clone(), acquaintance, on_duty, None);
+        self.helpers.spawn(applier.run(self.stop.clone()));
+    }
+
+    /// Hands events to the app's own address, if there is one.
+    fn hook(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) -> Result<()> {
+        let Some(target) = settings::hook_target(config)? else { return Ok(()) };
+        // With a broker, it has each event first.
+        let stage = if config.queue.broker.is_some() { OutboxStage::PassedOn } else { OutboxStage::Any };
+        let hook = Hook::new(ledger.clone(), stage, target, metrics.clone(), keeper.on_duty(Task::Hook));
+        self.helpers.spawn(hook.run(self.stop.clone()));
+        Ok(())
     }
 
     /// Puts up the reception of deliveries, if there is a broker.
@@ -186,12 +216,18 @@ impl House {
     }
 
     /// Without a worker there is no loop but this one.
-    async fn stand_by(&self, heartbeat: &Heartbeat, stop: CancellationToken) -> Drained {
+    async fn stand_by(&mut self, heartbeat: &Heartbeat, stop: CancellationToken) -> Result<Drained> {
         let mut beat = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
-                () = stop.cancelled() => return Drained::Clean,
+                () = stop.cancelled() => return Ok(Drained::Clean),
                 _ = beat.tick() => heartbeat.beat(clock::now().mono),
+                Some(ended) = self.helpers.join_next() => {
+                    if let Err(panic) = ended {
+                        tracing::error!(%panic, "a part broke down, stopping: {panic}");
+                        anyhow::bail!("a part broke down");
+                    }
+                }
             }
         }
     }

@@ -51,7 +51,7 @@ fn migrate_as(config: &Config) -> sqlite::Migrate {
 /// Where nobody listens, no events are written.
 fn publish_as(config: &Config) -> sqlite::Publish {
     match config.events.publish {
-        _ if config.queue.broker.is_none() => sqlite::Publish::Off,
+        _ if config.queue.broker.is_none() && config.events.webhook_url.is_none() => sqlite::Publish::Off,
         Publish::All => sqlite::Publish::All,
         Publish::Ended => sqlite::Publish::Ended,
         Publish::Off => sqlite::Publish::Off,

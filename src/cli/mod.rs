@@ -11,12 +11,14 @@ mod config;
 mod context;
 mod dead;
 mod demo;
+mod erase;
 mod exit;
 mod holds;
 mod job_name;
 mod jobs;
 mod migrate;
 mod numbers;
+mod optouts;
 mod output;
 mod progress;
 mod run;
@@ -90,6 +92,11 @@ enum Command {
     /// What was handed in and could not become a job
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Who does not want which messages
+    #[command(subcommand)]
+    Optouts(optouts::Optouts),
+    /// Forget a person
+    Erase(erase::Erase),
     /// Run a Cloud API that behaves as Meta's, to try things on
     Simulate(simulate::Simulate),
     /// Bring the ledger's schema up to date
@@ -97,7 +104,7 @@ enum Command {
     /// Check the configuration, or show it
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Print the JSON Schema of a job
+    /// Print the JSON Schema of a job, or of an event
     Schema(schema::Schema),
     /// Print a completion script for a shell
     Completions(completions::Completions),
@@ -118,6 +125,8 @@ impl Cli {
             Command::Holds(command) => command.run(&context).await,
             Command::Unknown(command) => command.run(&context).await,
             Command::Dead(command) => command.run(&context).await,
+            Command::Optouts(command) => command.run(&context).await,
+            Command::Erase(command) => command.run(&context).await,
             Command::Simulate(command) => command.run(&context).await,
             Command::Migrate(command) => command.run(&context).await,
             Command::Config(command) => command.run(&context),

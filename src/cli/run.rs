@@ -15,7 +15,7 @@ use crate::worker::Drained;
 /// Flags of `tidegate run`.
 #[derive(Args, Debug)]
 pub struct Run {
-    /// The parts to play: sender, keeper; all, unless named
+    /// The parts to play: sender, keeper, gateway; all, unless named
     #[arg(long, value_delimiter = ',', value_name = "ROLES")]
     roles: Vec<Role>,
 
@@ -34,8 +34,12 @@ impl Run {
         for notice in config.notices() {
             tracing::warn!("{notice}");
         }
-        let options =
-            RunOptions { roles: self.roles, dropped_logs: Some(logs.dropped()), held: self.held, quiet: false };
+        let options = RunOptions {
+            roles: self.roles,
+            dropped_logs: Some(logs.dropped()),
+            held: self.held,
+            ..RunOptions::default()
+        };
         let drained = until_signalled(&config, options, CancellationToken::new());
         Ok(match drained.await? {
             Drained::Clean => Exit::Done,

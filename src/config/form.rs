@@ -65,6 +65,16 @@ pub fn shared_secret(text: &str) -> Result<(), String> {
     fits.then_some(()).ok_or_else(|| "a secret has no line ends or control characters".to_owned())
 }
 
+/// Several of these, with commas or line ends between them.
+pub fn shared_secrets(text: &str) -> Result<(), String> {
+    listed(text).try_for_each(shared_secret)
+}
+
+/// What stands in a list with commas or line ends between.
+pub fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty())
+}
+
 /// An HTTP address that may carry a credential in its path or query.
 pub fn secret_http_url(text: &str) -> Result<(), String> {
     http_url(text).map(|_| ())

@@ -11,6 +11,7 @@ mod layers;
 mod ledger;
 mod limits;
 mod log;
+mod optouts;
 mod pace;
 mod problem;
 mod queue;
@@ -38,6 +39,7 @@ pub use layers::{DEFAULT_TOML, Sources};
 pub use ledger::{Chosen, LedgerConfig, LedgerUrl, Migrate};
 pub use limits::{QualityConfig, QuotaConfig, RetryConfig, UnknownConfig};
 pub use log::{LogConfig, LogFormat};
+pub use optouts::{OptoutCategory, OptoutsConfig};
 pub use pace::{Pace, PaceError, PaceUnit};
 pub use problem::{ConfigError, Problem};
 pub use queue::{BrokerConfig, ClientCertificate, QueueConfig};
@@ -68,6 +70,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// Meta's side.
     pub webhook: WebhookConfig,
+    /// What takes people off the list.
+    pub optouts: OptoutsConfig,
     /// Producers' side.
     pub api: ApiConfig,
     /// Operators' side.
@@ -169,6 +173,7 @@ impl Config {
         let events = EventsConfig::read(reader);
         let api = ApiConfig::read(reader);
         let webhook = WebhookConfig::read(reader, &api);
+        let optouts = OptoutsConfig::read(reader);
         let ops = OpsConfig::read(reader);
         let retention = reader.span("retention", Duration::from_secs(1)..=Duration::from_secs(3650 * 86_400));
         let cloud_api = CloudApiConfig::read(reader);
@@ -188,6 +193,7 @@ impl Config {
         let _ = cloud_api.as_ref().map(|cloud_api| rules::requests(reader, cloud_api));
         let _ = lease.as_ref().map(|lease| rules::lease(reader, lease));
         let _ = retry.as_ref().map(|retry| rules::retry(reader, retry));
+        let _ = events.as_ref().map(|events| rules::events(reader, events));
         if let (Ok(cloud_api), Ok(worker)) = (&cloud_api, &worker) {
             rules::drain(reader, cloud_api, worker);
         }
@@ -202,6 +208,7 @@ impl Config {
             queue: queue?,
             events: events?,
             webhook: webhook?,
+            optouts: optouts?,
             api: api?,
             ops: ops?,
             cloud_api: cloud_api?,

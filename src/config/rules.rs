@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::reader::{Reader, Told};
 use super::{
-    ApiConfig, Chosen, CloudApiConfig, LeaseConfig, LedgerConfig, OpsConfig, QueueConfig, RetryConfig, WebhookConfig,
-    WorkerConfig, span,
+    ApiConfig, Chosen, CloudApiConfig, EventsConfig, LeaseConfig, LedgerConfig, OpsConfig, QueueConfig, RetryConfig,
+    WebhookConfig, WorkerConfig, span,
 };
 
 /// A request ends before a drain does, or a clean stop would leave unknowns.
@@ -60,6 +60,13 @@ pub fn ledger(reader: &mut Reader, queue: &QueueConfig, ledger: &LedgerConfig) {
         let message = "a broker needs a ledger that all its workers share: give \"postgres://…\", or \"sqlite:PATH\" \
                        if there will only ever be one worker";
         reader.tell("ledger.url", message);
+    }
+}
+
+/// An app must be able to tell our events from those of others.
+pub fn events(reader: &mut Reader, events: &EventsConfig) {
+    if events.webhook_url.is_some() && events.webhook_secret.is_none() {
+        reader.tell("events.webhook_secret", "a webhook_url needs a secret that its events are signed with".to_owned());
     }
 }
 

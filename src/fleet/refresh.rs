@@ -58,7 +58,7 @@ impl Refresher {
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         // Side by side: a Meta that does not answer must hold up neither a new secret nor the stop.
-        let work = async { tokio::join!(self.keep_reading(), self.keep_telling_tokens()) };
+        let work = async { tokio::join!(self.keep_reading(), self.keep_hearing(), self.keep_telling_tokens()) };
         stop.run_until_cancelled(work).await;
     }
 
@@ -67,6 +67,32 @@ impl Refresher {
         loop {
             let failed = self.read_all(&mut read).await;
             tokio::time::sleep(if failed { SOON.min(self.every) } else { self.every }).await;
+        }
+    }
+
+    /// What a webhook said, or another worker read, counts here at once.
+    async fn keep_hearing(&self) {
+        let mut signals = self.ledger.signals();
+        loop {
+            let heard = signals.borrow_and_update().fleet;
+            if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
+                // The ledger has stopped: there will be no news.
+                return std::future::pending().await;
+            }
+            match self.ledger.fleet_list(NUMBER.to_owned()).await {
+                Ok(rows) => self.tell_rows(&rows).await,
+                // The next reading, or the next signal, says the same.
+                Err(error) => tracing::warn!(%error, "what changed in the fleet could not be read: {error}"),
+            }
+        }
+    }
+
+    async fn tell_rows(&self, rows: &[FleetRow]) {
+        for member in &self.members {
+            let row = rows.iter().find(|row| row.id == member.id.as_str());
+            if let Some(fields) = row.and_then(|row| serde_json::from_str::<PhoneNumber>(&row.fields).ok()) {
+                self.tell_worker(member, &fields).await;
+            }
         }
     }
 
@@ -156,6 +182,10 @@ impl Refresher {
         if let Err(error) = self.ledger.fleet_put(vec![row]).await {
             tracing::warn!(%error, "what was read of number {} could not be kept: {error}", member.display);
         }
+        self.tell_worker(member, fields).await;
+    }
+
+    async fn tell_worker(&self, member: &Member, fields: &PhoneNumber) {
         let change = FleetChange::Number {
             id: member.id.clone(),
             standing: standing(fields.status(), fields.quality(), &self.weights),

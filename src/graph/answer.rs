@@ -107,7 +107,7 @@ fn longest_estimate(usage: &str) -> Option<u64> {
 }
 
 /// Meta's words without what could be somebody's: runs of digits that a phone number could be, and user ids.
-fn shorten(details: &str) -> String {
+pub fn shorten(details: &str) -> String {
     let mut short = String::with_capacity(details.len().min(LONGEST_DETAILS));
     let mut rest = details;
     while let Some(c) = rest.chars().next() {

@@ -22,6 +22,11 @@ use crate::outcome::{NotSentCause, Outcome, UnknownCause};
 
 type Driver = http1::Connection<TokioIo<Wire>, Full<Bytes>>;
 
+/// A timer that is so late says that the whole process stood still.
+const STOOD_STILL: Duration = Duration::from_millis(20);
+/// So long it takes at most to hear of what arrived meanwhile.
+const LAST_LOOK: Duration = Duration::from_millis(50);
+
 /// How long an exchange may take, and how much it may bring.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
@@ -97,6 +102,7 @@ impl Connection {
     pub async fn exchange(&mut self, request: Request, bounds: &Bounds) -> Exchanged {
         let started = Instant::now();
         let before = self.written.get();
+        self.written.begin_by(started + bounds.write);
         let head = pin!(self.sender.send_request(request));
         let max_response = bounds.max_response;
         let mut exchange = Exchange { driver: &mut self.driver, is_driver_done: false, head, body: None, max_response };
@@ -110,7 +116,7 @@ impl Connection {
             Poll::Ready(ended) => Some(ended),
             Poll::Pending => {
                 let mut timer = pin!(sleep_until(deadline));
-                let mut is_polled = true;
+                let (mut is_polled, mut is_last_look) = (true, false);
                 poll_fn(|cx| {
                     // What was polled a moment ago, with this task's waker, need not be polled again.
                     if !std::mem::take(&mut is_polled)
@@ -122,7 +128,16 @@ impl Connection {
                         is_writing = false;
                         timer.as_mut().reset(started + bounds.total);
                     }
-                    timer.as_mut().poll(cx).map(|()| None)
+                    ready!(timer.as_mut().poll(cx));
+                    // A process that was stopped and goes on hears its timers before its sockets, in which the answer
+                    // may have lain for long: taken for a timeout it would speak against the number.
+                    let now = Instant::now();
+                    if !is_writing && !is_last_look && now >= timer.deadline() + STOOD_STILL {
+                        is_last_look = true;
+                        timer.as_mut().reset(now + LAST_LOOK);
+                        ready!(timer.as_mut().poll(cx));
+                    }
+                    Poll::Ready(None)
                 })
                 .await
             }

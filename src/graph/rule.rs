@@ -102,6 +102,17 @@ pub enum Lasts {
     UntilLifted,
 }
 
+impl Lasts {
+    /// How long until it ends or is tried; for what only somebody else ends, how long a job without a hold waits.
+    pub fn time(self, estimate: Option<Duration>) -> Duration {
+        match self {
+            Self::For(time) | Self::Probed(time) => time,
+            Self::MetasEstimate(default) => estimate.unwrap_or(default),
+            Self::UntilLifted => Duration::from_secs(3_600),
+        }
+    }
+}
+
 impl CodeRow {
     /// A row for one code, without a hold.
     pub const fn new(code: u32, meaning: &'static str, fate: CodeFate, reason: Reason) -> Self {

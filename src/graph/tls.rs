@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -10,6 +11,10 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
 use super::SetupError;
+use super::endpoint::USER_AGENT;
+
+/// Name, connection and TLS together.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// TLS for clients, with the ring provider, which no other crate has to install.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, SetupError> {
@@ -27,6 +32,19 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, Setu
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// A client for addresses that the operator names: it follows no redirects and knows of no proxies.
+pub fn outward_client(ca_file: Option<&Path>, within: Duration) -> Result<reqwest::Client, SetupError> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(client_config(ca_file)?)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_WITHIN)
+        .timeout(within)
+        .build()
+        .map_err(SetupError::Http)
 }
 
 /// TLS that never agrees with anybody: for a client that must have some, and a server that has none.

@@ -8,21 +8,47 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
 
-/// How many bytes a socket has taken from us, below TLS. Clones see the same.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Written(Arc<AtomicU64>);
+/// How many bytes a socket has taken from us, below TLS, and until when it may take the next. Clones see the same.
+#[derive(Clone, Debug)]
+pub(super) struct Written(Arc<Count>);
+
+#[derive(Debug)]
+struct Count {
+    bytes: AtomicU64,
+    since: Instant,
+    /// In nanoseconds after `since`.
+    begin_by: AtomicU64,
+}
 
 impl Written {
+    fn new() -> Self {
+        Self(Arc::new(Count { bytes: AtomicU64::new(0), since: Instant::now(), begin_by: AtomicU64::new(u64::MAX) }))
+    }
+
     pub fn get(&self) -> u64 {
         // No order with other memory is asked for: reader and writer are polled by one task.
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The next bytes are refused after this moment; those behind them are not.
+    pub fn begin_by(&self, moment: Instant) {
+        let after = moment.saturating_duration_since(self.0.since).as_nanos();
+        self.0.begin_by.store(u64::try_from(after).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Asked right before the bytes leave: a process may be stopped anywhere before, and go on much later.
+    fn may_begin(&self) -> bool {
+        let by = self.0.begin_by.load(Ordering::Relaxed);
+        by == u64::MAX || self.0.since.elapsed().as_nanos() <= u128::from(by)
     }
 
     fn add(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
-            self.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+            self.0.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
+            self.0.begin_by.store(u64::MAX, Ordering::Relaxed);
         }
     }
 }
@@ -36,7 +62,7 @@ pub(super) struct Counted {
 
 impl Counted {
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, written: Written::default() }
+        Self { socket, written: Written::new() }
     }
 
     pub fn written(&self) -> Written {
@@ -61,6 +87,10 @@ impl AsyncRead for Counted {
 
 impl AsyncWrite for Counted {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.written.may_begin() {
+            // Whoever set the time has a timer for it.
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.written.add(&written);
         written
@@ -71,6 +101,10 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.written.may_begin() {
+            // Whoever set the time has a timer for it.
+            return Poll::Pending;
+        }
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.written.add(&written);
         written

@@ -25,6 +25,10 @@ words! {
         Trim = "trim",
         /// Publishes events.
         Relay = "relay",
+        /// Hands events to the outgoing webhook.
+        Hook = "hook",
+        /// Applies webhooks.
+        Apply = "apply",
     }
 }
 

@@ -3,9 +3,13 @@
 //! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
+mod applying;
 mod duty;
+mod hook;
 mod relay;
 
+pub use applying::{Acquaintance, Applier, PoolOf};
+pub use hook::{Hook, Key, Target};
 pub use relay::Relay;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
-use crate::ledger::{Ledger, LedgerError, OutboxRow, Signal};
+use crate::ledger::{Ledger, LedgerError, OutboxRow, OutboxStage, Signal};
 use crate::queue::{Exchange, Outgoing, Published, Publisher};
 
 /// So many events go out and are forgotten together.
@@ -29,6 +29,7 @@ pub struct Relay {
     publisher: Publisher,
     on_duty: watch::Receiver<bool>,
     signals: watch::Receiver<Signal>,
+    passes_on: bool,
 }
 
 /// What a batch came to.
@@ -46,10 +47,11 @@ struct Head {
 }
 
 impl Relay {
-    /// Publishes this ledger's events by this publisher, while it is on duty.
-    pub fn new(ledger: Ledger, publisher: Publisher, on_duty: watch::Receiver<bool>) -> Self {
+    /// Publishes this ledger's events by this publisher, while it is on duty; then forgets them, or passes them on to
+    /// the outgoing webhook.
+    pub fn new(ledger: Ledger, publisher: Publisher, passes_on: bool, on_duty: watch::Receiver<bool>) -> Self {
         let signals = ledger.signals();
-        Self { ledger, publisher, on_duty, signals }
+        Self { ledger, publisher, on_duty, signals, passes_on }
     }
 
     /// Runs until told to stop.
@@ -87,7 +89,7 @@ impl Relay {
 
     /// One batch, from the ledger to the broker, and out of the ledger.
     async fn carry(&self) -> Result<Carried, LedgerError> {
-        let rows = self.ledger.outbox_take(BATCH).await?;
+        let rows = self.ledger.outbox_take(OutboxStage::Fresh, BATCH).await?;
         if rows.is_empty() {
             return Ok(Carried::All(0));
         }
@@ -107,8 +109,10 @@ impl Relay {
                 }
             }
         }
-        if !done.is_empty() {
-            self.ledger.outbox_done(done).await?;
+        match (done.is_empty(), self.passes_on) {
+            (true, _) => {}
+            (false, true) => self.ledger.outbox_pass_on(done).await?,
+            (false, false) => self.ledger.outbox_done(done).await?,
         }
         Ok(refused.map_or(Carried::All(seqs.len()), Carried::Refused))
     }
@@ -162,7 +166,8 @@ fn outgoing(row: OutboxRow) -> Outgoing {
         routing_key: topic,
         body: body.into_bytes(),
         message_id: event,
-        correlation_id: Some(job),
+        // Empty for what belongs to no job.
+        correlation_id: (!job.is_empty()).then_some(job),
         app_id: None,
         kind: Some(kind),
         timestamp: at,

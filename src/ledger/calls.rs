@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::{
     AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, Erased,
     FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, News,
-    OutboxRow, Parking, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry, UnknownWait, Unseen,
-    WindowNews, WorkerId,
+    OutboxRow, OutboxStage, Parking, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry, UnknownWait,
+    Unseen, WindowNews, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
@@ -307,10 +307,18 @@ impl Ledger {
     }
 
     /// Events to publish, the oldest first.
-    pub async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+    pub async fn outbox_take(&self, stage: OutboxStage, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
         match self {
-            Self::Sqlite(ledger) => ledger.outbox_take(limit).await,
-            Self::Postgres(ledger) => ledger.outbox_take(limit).await,
+            Self::Sqlite(ledger) => ledger.outbox_take(stage, limit).await,
+            Self::Postgres(ledger) => ledger.outbox_take(stage, limit).await,
+        }
+    }
+
+    /// Leaves events that the broker has to the outgoing webhook.
+    pub async fn outbox_pass_on(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.outbox_pass_on(seqs).await,
+            Self::Postgres(ledger) => ledger.outbox_pass_on(seqs).await,
         }
     }
 

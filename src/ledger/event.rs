@@ -120,3 +120,58 @@ fn write_as(word: &str, name: String, subject: Subject, happened: &Happened) -> 
     let body = serde_json::to_string(&event).map_err(damaged)?;
     Ok(OutboxRow { seq: 0, topic, event: name, job: id, body })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn subject() -> Subject {
+        Subject {
+            key: JobKey::from_bytes([7; 16]),
+            id: "order-17".to_owned(),
+            source: None,
+            pool: "default".to_owned(),
+            campaign: None,
+            recipient: "+447700900123".to_owned(),
+            number: Some("1001".to_owned()),
+            reason: Some(Reason::NotOnWhatsapp),
+            code: Some(131_026),
+            wamid: Some("wamid.1".to_owned()),
+            attempt: 1,
+            metadata: Some("{\"order\":17}".to_owned()),
+            pricing: Some(Pricing { kind: "regular".to_owned(), category: "utility".to_owned() }),
+        }
+    }
+
+    #[test]
+    fn every_event_of_a_job_is_what_the_schema_says() {
+        let validator = jsonschema::validator_for(&super::super::event_schema()).expect("a valid schema");
+        for state in State::ALL {
+            for reason in Reason::ALL {
+                let subject = Subject { reason: Some(*reason), ..subject() };
+                let row = write(subject, &Happened::of(*state, Timestamp::from_millis(1))).expect("written");
+                let event: Value = serde_json::from_str(&row.body).expect("JSON");
+                assert!(validator.is_valid(&event), "{event}");
+            }
+        }
+        let late = write_late(subject(), &Happened::of(State::Sent, Timestamp::from_millis(1))).expect("written");
+        assert_eq!(late.topic, "message.late.default.-");
+        let late: Value = serde_json::from_str(&late.body).expect("JSON");
+        assert!(validator.is_valid(&late));
+        assert!(!validator.is_valid(&serde_json::json!({ "v": 1, "event": "a", "state": "gone" })));
+    }
+
+    #[test]
+    fn whether_to_try_again_is_said_of_failures_alone() {
+        let retryable = |state, retryable| {
+            let happened = Happened { retryable, ..Happened::of(state, Timestamp::default()) };
+            let row = write(subject(), &happened).expect("written");
+            serde_json::from_str::<Value>(&row.body).expect("JSON")["retryable"].clone()
+        };
+        assert_eq!(retryable(State::Failed, Some(true)), true);
+        assert_eq!(retryable(State::Failed, None), false);
+        assert_eq!(retryable(State::Delivered, Some(true)), Value::Null);
+    }
+}

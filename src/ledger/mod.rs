@@ -8,6 +8,7 @@ mod calls;
 mod dead;
 mod end;
 mod event;
+mod event_schema;
 mod form;
 mod lattice;
 mod model;
@@ -15,6 +16,7 @@ mod news;
 pub mod postgres;
 pub mod sqlite;
 
+pub use event_schema::event_schema;
 pub use model::*;
 pub use news::*;
 

@@ -408,6 +408,16 @@ pub struct JobRow {
     pub created_at: Timestamp,
     /// When Meta took it.
     pub accepted_at: Option<Timestamp>,
+    /// When Meta sent it on.
+    pub sent_at: Option<Timestamp>,
+    /// When it reached the phone.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was opened.
+    pub read_at: Option<Timestamp>,
+    /// How Meta prices it: `regular`, `free_customer_service`, `free_entry_point`.
+    pub cost_type: Option<String>,
+    /// As what: `marketing`, `utility`, …
+    pub cost_category: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// When the row last changed.
@@ -573,4 +583,26 @@ pub struct OutboxRow {
     pub job: String,
     /// The event as JSON.
     pub body: String,
+}
+
+/// How far events have come on their way out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutboxStage {
+    /// Nobody has them.
+    Fresh,
+    /// The broker has them, the outgoing webhook has not.
+    PassedOn,
+    /// Either: there is only one way out.
+    Any,
+}
+
+impl OutboxStage {
+    /// The least and the most that the rows of this stage have in their column.
+    pub(super) const fn bounds(self) -> (i16, i16) {
+        match self {
+            Self::Fresh => (0, 0),
+            Self::PassedOn => (1, 1),
+            Self::Any => (0, 1),
+        }
+    }
 }

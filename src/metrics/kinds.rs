@@ -86,9 +86,9 @@ pub(super) trait Kind: Sized {
     fn bind(family: &Self::Family, values: &[&str]) -> Self;
 }
 
-const VALID: &str = "metrics are declared with valid and distinct names and labels";
+pub(super) const VALID: &str = "metrics are declared with valid and distinct names and labels";
 
-fn enrol<V: Collector + Clone + 'static>(registry: &Registry, vec: Result<V, prometheus::Error>) -> V {
+pub(super) fn enrol<V: Collector + Clone + 'static>(registry: &Registry, vec: Result<V, prometheus::Error>) -> V {
     let vec = vec.expect(VALID);
     registry.register(Box::new(vec.clone())).expect(VALID);
     vec

@@ -37,8 +37,12 @@ labels! {
     Answer: "outcome",
     BrokerTrouble: "reason",
     Connection: "connection",
+    ForwardResult: "result",
+    HookResult: "result",
     LeaseChange: "reason",
     NotSentCause: "cause",
+    PriceCategory: "category",
+    PriceType: "type",
     Priority: "priority",
     PublishResult: "result",
     Rating: "rating",
@@ -50,6 +54,8 @@ labels! {
     Stage: "stage",
     State: "state",
     UnknownCause: "cause",
+    Update: "kind",
+    WebhookResult: "result",
 }
 
 words! {
@@ -90,10 +96,24 @@ words! {
 }
 
 words! {
+    /// What came of a request to the outgoing webhook.
+    HookResult {
+        /// The app took the event.
+        Taken = "taken",
+        /// It did not, and will be asked again.
+        Refused = "refused",
+        /// It did not for three days: the event is gone.
+        GivenUp = "given_up",
+    }
+}
+
+words! {
     /// What ended the doubt about an unknown job.
     SettledBy {
         /// An answer that came late.
         LateAnswer = "late_answer",
+        /// A webhook that told of its message.
+        Webhook = "webhook",
         /// Its policy: it was sent again.
         Resent = "resent",
         /// Its policy: it was left `unresolved`.
@@ -196,5 +216,121 @@ words! {
         Accept = "accept",
         /// The ledger committed.
         Commit = "commit",
+    }
+}
+
+words! {
+    /// What a webhook tells of.
+    Update {
+        /// A message left Meta.
+        Sent = "sent",
+        /// A message reached its phone.
+        Delivered = "delivered",
+        /// A message was opened.
+        Read = "read",
+        /// A message will not arrive.
+        Failed = "failed",
+        /// A person wrote.
+        Inbound = "inbound",
+        /// A number.
+        Number = "number",
+        /// A template.
+        Template = "template",
+        /// An account, or its portfolio.
+        Account = "account",
+        /// A person chose whether they want marketing.
+        Preference = "preference",
+        /// Something that nobody here understands.
+        Strange = "strange",
+        /// A message that is none of ours, or that we have forgotten.
+        Foreign = "foreign",
+    }
+}
+
+words! {
+    /// How a message was billed.
+    PriceType {
+        /// It costs.
+        Regular = "regular",
+        /// Free, as an answer to the person.
+        FreeCustomerService = "free_customer_service",
+        /// Free, since the person came by an advertisement.
+        FreeEntryPoint = "free_entry_point",
+        /// A word that we don't know.
+        Other = "other",
+    }
+}
+
+words! {
+    /// As what a message was billed.
+    PriceCategory {
+        /// Marketing.
+        Marketing = "marketing",
+        /// Marketing by the path for marketing.
+        MarketingLite = "marketing_lite",
+        /// About something the recipient did.
+        Utility = "utility",
+        /// One-time passwords.
+        Authentication = "authentication",
+        /// One-time passwords to another country.
+        AuthenticationInternational = "authentication_international",
+        /// Free-form.
+        Service = "service",
+        /// To a person who came by an advertisement.
+        ReferralConversion = "referral_conversion",
+        /// A word that we don't know.
+        Other = "other",
+    }
+}
+
+words! {
+    /// What came of a request at the webhook's address.
+    WebhookResult {
+        /// The body is on disk: answered 200.
+        Kept = "kept",
+        /// Meta's dashboard verified the address.
+        Handshake = "handshake",
+        /// Another path.
+        Path = "path",
+        /// Neither GET nor POST.
+        Method = "method",
+        /// From a network that is not allowed.
+        Network = "network",
+        /// Nobody told us what Meta signs with.
+        NoSecret = "no_secret",
+        /// The signature is missing or wrong.
+        Signature = "signature",
+        /// The token is missing or wrong, or none is set.
+        VerifyToken = "verify_token",
+        /// The body is not JSON, by its head.
+        ContentType = "content_type",
+        /// The head tells of no body.
+        NoLength = "no_length",
+        /// The body is larger than any of Meta's.
+        TooLarge = "too_large",
+        /// The head or the body did not come in time.
+        TooSlow = "too_slow",
+        /// There is no body.
+        Empty = "empty",
+        /// No HTTP, or it broke off.
+        Broken = "broken",
+        /// The connection gave its place to another.
+        GaveWay = "gave_way",
+        /// Too much waits for the ledger: answered 503.
+        Full = "full",
+        /// The ledger did not take it: answered 503.
+        Away = "ledger_away",
+    }
+}
+
+words! {
+    /// What came of forwarding a webhook.
+    ForwardResult {
+        /// It was taken.
+        Taken = "taken",
+        /// It was tried often enough.
+        GivenUp = "given_up",
+        /// Too many waited already.
+        Dropped = "dropped",
     }
 }

@@ -2,24 +2,28 @@
 //!
 //! Each field's doc is also the metric's help text. Labels come from closed sets, so that no producer can make a
 //! series; a number's series are bound once, in a [`NumberMetrics`], so that a send looks nothing up. The broker's series
-//! are there where a broker is.
+//! are there where a broker is, those of webhooks where they are taken in.
 
 mod bound;
 mod broker;
+mod grid;
 mod kinds;
 mod labels;
 mod number;
 mod process;
+mod webhook;
 
 pub use broker::{BrokerMetrics, LaneMetrics};
+pub use grid::Grid;
 pub use kinds::{
     Counter, Counters, Gauge, Gauges, Histogram, Histograms, Mark, Refusals, SeldomCounters, SeldomGauges,
 };
 pub use labels::{
-    Answer, BrokerTrouble, Connection, Label, LeaseChange, PublishResult, Rating, Redelivered, RowClass, SettledBy,
-    Stage,
+    Answer, BrokerTrouble, Connection, ForwardResult, HookResult, Label, LeaseChange, PriceCategory, PriceType,
+    PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage, Update, WebhookResult,
 };
 pub use number::NumberMetrics;
+pub use webhook::WebhookMetrics;
 
 use std::sync::OnceLock;
 
@@ -32,6 +36,7 @@ use broker::{BrokerFamilies, LaneFamilies};
 use kinds::Kind;
 use number::NumberFamilies;
 use process::ProcessMetrics;
+use webhook::WebhookFamilies;
 
 /// How old a job is when its request starts: 30 ms and 80 ms are what a one-time password is promised, 5 min is late.
 const JOB_WAIT: &[f64] = &[0.005, 0.03, 0.08, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 14_400.0];
@@ -39,6 +44,12 @@ const JOB_WAIT: &[f64] = &[0.005, 0.03, 0.08, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0,
 const COMMIT: &[f64] = &[0.000_2, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// How well commits are shared: one row each is the worst, 200 rows the most.
 const COMMIT_ROWS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
+
+/// From acceptance to the phone: a moment where all is well, hours where it is switched off.
+const DELIVERY: &[f64] = &[0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3_600.0, 86_400.0];
+
+/// A few milliseconds for a handful of bodies; a second is the share of each batch when Meta repeats a day's.
+const APPLY: &[f64] = &[0.005, 0.02, 0.1, 0.5, 2.5];
 
 /// Declares a struct of metrics; a field's doc is its help.
 macro_rules! catalogue {
@@ -52,6 +63,7 @@ macro_rules! catalogue {
             numbers: NumberFamilies,
             lanes: LaneFamilies,
             broker: (BrokerFamilies, OnceLock<BrokerMetrics>),
+            webhook: (WebhookFamilies, OnceLock<WebhookMetrics>),
             process: ProcessMetrics,
             $($(#[doc = $help])+ pub $field: $kind,)+
         }
@@ -69,6 +81,7 @@ macro_rules! catalogue {
                     numbers: NumberFamilies::register(&registry),
                     lanes: LaneFamilies::register(&registry),
                     broker: (BrokerFamilies::register(&registry), OnceLock::new()),
+                    webhook: (WebhookFamilies::register(&registry), OnceLock::new()),
                     process: ProcessMetrics::register(&registry),
                     registry,
                 }
@@ -145,6 +158,21 @@ catalogue! {
 
         /// Events that lie in the whole ledger and are not published yet, about so many.
         outbox_pending: Gauge = "tidegate_outbox_pending";
+        /// Requests to the outgoing webhook, by what came of them.
+        hook: Counters<HookResult> = "tidegate_events_webhook_requests_total";
+
+        /// What webhooks told of, once it was applied.
+        webhook_updates: Counters<Update> = "tidegate_webhook_updates_total";
+        /// Time of applying one batch of webhook bodies, from reading them to durable.
+        webhook_apply: Histogram = "tidegate_webhook_apply_seconds", APPLY;
+        /// When the oldest webhook body came that is not applied yet; 0 if all are.
+        inbox_oldest: Gauge = "tidegate_inbox_oldest_timestamp_seconds";
+        /// Time from Meta's acceptance of a message to its delivery, by Meta's clock.
+        delivery_latency: Histogram = "tidegate_delivery_latency_seconds", DELIVERY;
+        /// Messages whose price was told, by how and as what they are billed.
+        priced: Grid<PriceType, PriceCategory> = "tidegate_priced_total";
+        /// Recipients that were not on WhatsApp several times in a row, and are left alone for a while.
+        suppressed: Counter = "tidegate_recipients_suppressed_total";
 
         /// When each stage of the way of a job last did something.
         last_seen: Gauges<Stage> = "tidegate_heartbeat_last_seen_timestamp_seconds";
@@ -168,6 +196,12 @@ impl Metrics {
     /// alert never mistakes having none for one that is away.
     pub fn broker(&self) -> &BrokerMetrics {
         let (families, bound) = &self.broker;
+        bound.get_or_init(|| families.bind(&[]))
+    }
+
+    /// The series of webhooks: from the first call on they are shown. Ask only where webhooks are taken in.
+    pub fn webhook(&self) -> &WebhookMetrics {
+        let (families, bound) = &self.webhook;
         bound.get_or_init(|| families.bind(&[]))
     }
 
@@ -218,6 +252,7 @@ mod tests {
         metrics.not_delivered.inc(Reason::NotOnWhatsapp);
         metrics.waiting.set_all(&[(Reason::Held, 1)]);
         metrics.broker().blocked(true);
+        metrics.webhook().connections.set(1.0);
         metrics.lane("default.bulk").oldest(None);
         numbers[0].refused.inc(Some(130_429), Reason::Throughput);
         numbers[0].paused.set(Some(Reason::Failing));
@@ -256,6 +291,7 @@ mod tests {
     fn nothing_that_a_producer_or_meta_can_say_grows_the_series_past_the_budget() {
         let (metrics, numbers) = with_three_numbers();
         metrics.broker().connected(Connection::Consuming, true);
+        metrics.webhook().connections.set(1.0);
         Priority::ALL.iter().for_each(|priority| metrics.lane(&format!("default.{priority}")).oldest(None));
         for reason in Reason::ALL {
             metrics.retries.inc(*reason);
@@ -273,7 +309,7 @@ mod tests {
         assert!(of_numbers <= 3 * 60, "{of_numbers} series of 3 numbers");
         // The budget is 300; three families name a reason, and no reason stands in all three but here.
         let besides = all.len() - of_numbers;
-        assert!(besides <= 220 + 3 * Reason::ALL.len(), "{besides} series besides");
+        assert!(besides <= 260 + 3 * Reason::ALL.len(), "{besides} series besides");
         assert!(text.contains("code=\"other\""));
     }
 

@@ -4,6 +4,7 @@ use super::fault::Fault;
 use super::key_values::SpecError;
 use super::number_spec::{NumberSpec, Token};
 use super::template_spec::TemplateSpec;
+use super::webhooks::WebhookConfig;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -40,7 +41,11 @@ pub struct SimConfig {
     pub messaging_limit: Option<u32>,
     /// Scripted faults.
     pub faults: Vec<Fault>,
-    /// For benches: accept everything at once, check and record nothing but the count.
+    /// What the business is told by webhook, and where; none: nothing.
+    pub webhooks: Option<WebhookConfig>,
+    /// Let free-form messages outside a service window fail (131047, by webhook).
+    pub strict_windows: bool,
+    /// For benches: accept everything at once, check and record nothing but the count, and tell nobody.
     pub stub: bool,
     /// Rows the oracle keeps; past that, the oldest go and are counted.
     pub oracle_rows: usize,
@@ -65,6 +70,8 @@ impl Default for SimConfig {
             pair_limit: true,
             messaging_limit: None,
             faults: Vec::new(),
+            webhooks: None,
+            strict_windows: false,
             stub: false,
             oracle_rows: 2_000_000,
             oracle_file: None,
@@ -98,7 +105,7 @@ impl SimConfig {
             let given = format!("{median_ms} and {p99_ms}");
             return Err(SpecError::bad_value("latency", &given, "0 <= median_ms <= p99_ms <= 600000"));
         }
-        Ok(())
+        self.webhooks.as_ref().map_or(Ok(()), WebhookConfig::check)
     }
 }
 

@@ -79,7 +79,7 @@ async fn change_number(State(shared): App, Path(id): Path<String>, body: String)
     if shared.platform().change_number(&id, &change) {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(BadRequest { status: StatusCode::NOT_FOUND, problem: format!("there is no number {id}") })
+        Err(BadRequest::new(StatusCode::NOT_FOUND, format!("there is no number {id}")))
     }
 }
 
@@ -118,19 +118,23 @@ fn read_faults(body: &str) -> Result<Vec<Fault>, BadRequest> {
     }
 }
 
-fn read_json<T: DeserializeOwned>(body: &str) -> Result<T, BadRequest> {
+pub(crate) fn read_json<T: DeserializeOwned>(body: &str) -> Result<T, BadRequest> {
     serde_json::from_str(body).map_err(BadRequest::because)
 }
 
 /// What was wrong with a request to the control API.
-struct BadRequest {
+pub(crate) struct BadRequest {
     status: StatusCode,
     problem: String,
 }
 
 impl BadRequest {
-    fn because(problem: impl ToString) -> Self {
+    pub(crate) fn because(problem: impl ToString) -> Self {
         Self { status: StatusCode::BAD_REQUEST, problem: problem.to_string() }
+    }
+
+    pub(crate) fn new(status: StatusCode, problem: impl Into<String>) -> Self {
+        Self { status, problem: problem.into() }
     }
 }
 

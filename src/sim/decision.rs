@@ -55,14 +55,21 @@ impl Platform {
     pub(crate) fn decide(&mut self, arrival: Arrival, posted: Result<Posted, Refusal>) -> Answer {
         let mut answer = match posted {
             Err(refusal) => self.refuse(arrival, None, refusal),
-            Ok(Posted::ReadReceipt) => {
-                self.totals.read_receipts += 1;
-                Answer::json(200, br#"{"success":true}"#.to_vec())
-            }
+            Ok(Posted::ReadReceipt { message_id }) => self.note_read(arrival, &message_id),
             Ok(Posted::Message(message)) => self.judge(arrival, &message),
         };
         answer.delay += Duration::from_nanos(self.latency_ns());
         answer
+    }
+
+    /// A receipt for what a customer said to this number, and for nothing else.
+    fn note_read(&mut self, arrival: Arrival, message_id: &str) -> Answer {
+        if !self.heard.knows(arrival.number, message_id) {
+            let details = "Param message_id must be the id of a message that this number received";
+            return self.refuse(arrival, None, Refusal::because(100, details));
+        }
+        self.totals.read_receipts += 1;
+        Answer::json(200, br#"{"success":true}"#.to_vec())
     }
 
     /// Accepts whatever it is: all that stub mode does.
@@ -148,6 +155,7 @@ impl Platform {
             spoilt => Fate::AcceptedThen(spoilt),
         };
         self.note_message(arrival, message, fate);
+        self.plan_statuses(arrival, message, &wamid);
         let status = message.template.is_some().then_some("accepted");
         let recipient = &message.recipient;
         let whole = || Answer::json(200, acceptance(&recipient.input, recipient.wa_id.as_deref(), &wamid, status));

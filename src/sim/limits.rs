@@ -60,5 +60,20 @@ pub const USER_ID_CHARS: usize = 128;
 /// Digits of a phone number with its country code (E.164; the shortest in use have 8).
 pub const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 8..=15;
 
+/// Updates in one webhook, at most (`webhooks/overview`).
+pub const WEBHOOK_UPDATES: usize = 1_000;
+/// Bytes of a webhook's body (`webhooks/overview`).
+pub const WEBHOOK_BYTES: usize = 3 * 1024 * 1024;
+/// A webhook is sent again for so long (`webhooks/overview`).
+pub const WEBHOOK_RETRIES_LAST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A service window is open for so long after the customer's last message (`messages/send-messages`).
+pub const SERVICE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// An uploaded medium is kept for so long (`business-phone-numbers/media`).
+pub const MEDIA_LIVES: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// A medium from a customer is kept for so long (`business-phone-numbers/media`).
+pub const INBOUND_MEDIA_LIVES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// The address of a medium is good for so long (`business-phone-numbers/media`).
+pub const MEDIA_LINK_LIVES: Duration = Duration::from_secs(5 * 60);
+
 /// The simulator reads no longer body than this. Ours: Meta publishes no number, and no valid message comes near it.
 pub const BODY_BYTES: usize = 1024 * 1024;

@@ -11,7 +11,10 @@ pub(crate) enum Posted {
     /// A message to somebody.
     Message(Message),
     /// «Read», perhaps with a typing indicator: answered, but not a message.
-    ReadReceipt,
+    ReadReceipt {
+        /// The customer's message that was read.
+        message_id: String,
+    },
 }
 
 /// A valid message.
@@ -25,6 +28,17 @@ pub(crate) struct Message {
     pub(crate) category: Option<Category>,
     /// Where it was posted.
     pub(crate) endpoint: Endpoint,
+    /// What its recipient may tap, if there is anything.
+    pub(crate) first_button: Option<FirstButton>,
+}
+
+/// The first button of a message that answers when it is tapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FirstButton {
+    /// A template's quick reply, with the payload that the send gave it.
+    QuickReply { payload: String },
+    /// A reply button of an interactive message.
+    Reply { id: String, title: String },
 }
 
 /// Whom it goes to.

@@ -8,14 +8,18 @@
 //! - a message is in the oracle exactly if the simulated Meta accepted it, whatever the sender was told;
 //! - at most the limit of a number's messages are accepted in any sliding second, measured where they arrive;
 //! - every acceptance has a message id of its own, also across runs;
+//! - every message in the oracle gets its statuses by webhook, if webhooks are configured, whatever the sender was told;
 //! - given the same requests at the same times, everything but message ids comes out the same (`seed`).
 //!
 //! Start it with [`Sim::start`] on the caller's runtime, or with [`Sim::spawn_thread`] on a thread of its own.
 
+mod account;
 mod answer;
 mod clock;
 mod config;
 mod control;
+mod control_account;
+mod customer;
 mod decision;
 mod entry;
 pub mod error_table;
@@ -24,6 +28,7 @@ mod fault_script;
 mod fault_text;
 mod key_values;
 pub mod limits;
+mod media;
 mod message;
 mod messaging_limit;
 mod number_spec;
@@ -41,14 +46,21 @@ mod rules;
 mod running;
 mod send;
 mod server;
+mod service_windows;
 mod sliding_second;
+mod tell;
 mod template_spec;
 mod validate;
 mod waiters;
+mod webhooks;
 mod wire;
 mod words;
 
+pub use account::{
+    AccountEvent, AlertSeverity, BanState, EventError, LimitForm, MarketingPreference, NameDecision, Pause, Restriction,
+};
 pub use config::{Latency, SimConfig, WabaSpec};
+pub use customer::{Inbound, SayError};
 pub use entry::{Entry, EntryOutcome, NumberStats, Stats, Totals};
 pub use fault::{Fault, FaultAction};
 pub use key_values::SpecError;
@@ -58,6 +70,9 @@ pub use number_state::{NumberChange, NumberStatus, Quality, ThroughputLevel};
 pub use oracle::Oracle;
 pub use running::Sim;
 pub use template_spec::{Category, TemplateChange, TemplateSpec, TemplateStatus};
+pub use webhooks::{
+    AnswerShares, AnswerTimes, AppSecret, Between, Delays, FailedShare, HandshakeError, WebhookConfig, WebhookCounts,
+};
 
 use std::time::Duration;
 

@@ -1,9 +1,11 @@
 //! The oracle as others see it: counts, rows, and waiting for them.
 
+use super::account::{AccountEvent, EventError, Moment};
 use super::clock::Clock;
 use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
 use super::platform::Platform;
+use super::webhooks::WebhookCounts;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -33,6 +35,12 @@ impl Shared {
         let platform = self.platform();
         let now = self.clock.now_ns();
         (platform, now)
+    }
+
+    /// Makes something happen to the account now.
+    pub(crate) fn announce(&self, event: &AccountEvent) -> Result<(), EventError> {
+        let (mut platform, at_ns) = self.platform_now();
+        platform.announce(event, Moment { at_ns, unix_s: self.clock.unix_ms(at_ns) / 1_000 })
     }
 
     pub(crate) fn entry(&self, platform: &Platform, seq: u64, note: &Note<'_>) -> Entry {
@@ -181,6 +189,26 @@ impl Oracle {
             platform.rows.wait(seq, now)
         };
         let _ = row.await;
+    }
+
+    /// All counts of the webhooks; zeros if none are configured.
+    pub fn webhook_counts(&self) -> WebhookCounts {
+        self.shared.platform().outbox.as_ref().map(|outbox| outbox.counts()).unwrap_or_default()
+    }
+
+    /// Waits until all planned webhooks are acknowledged or given up, or the simulator has stopped. Dropping it
+    /// loses nothing.
+    pub async fn webhooks_settled(&self) {
+        let Some(settled) = self.shared.platform().outbox.as_ref().map(|outbox| outbox.settled()) else {
+            return;
+        };
+        loop {
+            let rings = settled.notified();
+            if self.shared.platform().outbox.as_ref().is_none_or(|outbox| outbox.is_settled()) {
+                return;
+            }
+            rings.await;
+        }
     }
 
     fn acceptance(&self, count: u64) -> oneshot::Receiver<()> {

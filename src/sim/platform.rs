@@ -1,24 +1,29 @@
 //! The simulated Meta: what it knows, and what it decides about a request. No I/O, no clock of its own.
 //!
 //! The order of questions: token, number, body, the number's status, throughput, the scripted fault,
-//! template, recipient, pair limit, messaging limit. What passes the throughput question counts
+//! account, template, recipient, pair limit, messaging limit. What passes the throughput question counts
 //! against it, whatever is said afterwards: Meta's page counts messages, and a sender that keeps to
 //! the limit with *every* request it makes keeps to it under any reading. What is refused for
 //! throughput does not count (the page: «until you are within the level again»).
 
+use super::account::AccountState;
 use super::config::{SimConfig, WabaSpec};
+use super::customer::Heard;
 use super::entry::Totals;
 use super::fault_script::FaultScript;
 use super::limits::THROUGHPUT_WINDOW;
+use super::media::MediaStore;
 use super::messaging_limit::MessagingLimit;
 use super::number_spec::{NumberSpec, Token};
 use super::number_state::NumberChange;
 use super::oracle_log::OracleLog;
 use super::pair_limit::PairLimit;
 use super::refusal::Refusal;
+use super::service_windows::ServiceWindows;
 use super::sliding_second::SlidingSecond;
 use super::template_spec::{Category, TemplateChange, TemplateSpec};
 use super::waiters::Waiters;
+use super::webhooks::{Origin, Outbox};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +48,12 @@ pub(crate) struct Platform {
     pub(crate) faults_struck: BTreeMap<&'static str, u64>,
     pub(crate) acceptances: Waiters,
     pub(crate) rows: Waiters,
+    /// What the business is to be told; none if no webhooks are configured.
+    pub(crate) outbox: Option<Outbox>,
+    pub(crate) windows: ServiceWindows,
+    pub(crate) heard: Heard,
+    pub(crate) media: MediaStore,
+    pub(crate) account: AccountState,
     rng: SmallRng,
     /// Whether any number has a token of its own.
     has_own_tokens: bool,
@@ -54,7 +65,10 @@ pub(crate) struct Platform {
 /// A number and what it has seen.
 pub(crate) struct Number {
     pub(crate) id: Arc<str>,
+    /// What webhooks call it.
+    pub(crate) origin: Arc<Origin>,
     pub(crate) spec: NumberSpec,
+    pub(crate) verified_name: String,
     pub(crate) counted: SlidingSecond,
     pub(crate) offered: SlidingSecond,
     pub(crate) accepted: u64,
@@ -81,6 +95,11 @@ impl Platform {
             faults_struck: BTreeMap::new(),
             acceptances: Waiters::default(),
             rows: Waiters::default(),
+            outbox: config.webhooks.clone().map(|webhooks| Outbox::new(webhooks, config.seed)),
+            windows: ServiceWindows::new(scale),
+            heard: Heard::default(),
+            media: MediaStore::new(scale),
+            account: AccountState::default(),
             rng: SmallRng::seed_from_u64(config.seed ^ 0x5EED),
             has_own_tokens: false,
             trace: 0,
@@ -106,9 +125,13 @@ impl Platform {
         let id: Arc<str> = spec.id.as_str().into();
         let index = u32::try_from(self.numbers.len()).expect("numbers are bounded");
         self.by_id.insert(Arc::clone(&id), index);
+        let display = spec.display_number().chars().filter(char::is_ascii_digit).collect();
+        let origin = Arc::new(Origin { waba: spec.waba.clone(), number: Arc::clone(&id), display });
         self.numbers.push(Number {
             id,
+            origin,
             spec,
+            verified_name: "Simulated Business".to_owned(),
             counted: SlidingSecond::new(width_ns),
             offered: SlidingSecond::new(width_ns),
             accepted: 0,
@@ -219,5 +242,10 @@ impl Platform {
     /// The message id of the row with this sequence number.
     pub(crate) fn wamid(&self, seq: u64) -> String {
         format!("wamid.HBgM{:016X}{seq:012X}A==", self.run)
+    }
+
+    /// The message id of the `seq`-th thing that a customer said.
+    pub(crate) fn inbound_wamid(&self, seq: u64) -> String {
+        format!("wamid.HBgM{:016X}{seq:012X}I==", self.run)
     }
 }

@@ -1,14 +1,16 @@
-//! The reads around the send endpoint: numbers, accounts, templates.
+//! The reads around the send endpoint: numbers, accounts, templates, and media by their ids.
 //!
 //! Fields: `…/reference/…/whatsapp-business-account-phone-number-api`, read 2026-09-11.
 
 use super::config::WabaSpec;
+use super::media;
 use super::number_spec::NumberSpec;
 use super::oracle::Shared;
 use super::paging::{self, PageRequest};
 use super::platform::Platform;
 use super::refusal::Refusal;
 use super::send::{bearer, is_version};
+use super::template_spec::TemplateSpec;
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -43,6 +45,8 @@ struct ReadQuery {
     fields: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+    /// Of a medium: the number that it must belong to.
+    phone_number_id: Option<String>,
 }
 
 impl ReadQuery {
@@ -65,8 +69,12 @@ async fn object(
     query: Query<ReadQuery>,
     headers: HeaderMap,
 ) -> Response {
-    let mut platform = shared.platform();
+    let (mut platform, now_ns) = shared.platform_now();
     let found = admit(&platform, &version, &headers).and_then(|token| {
+        let asked = media::Asked { token, number: query.phone_number_id.as_deref(), host: host(&headers) };
+        if let Some(medium) = media::view(&platform, &id, asked, now_ns) {
+            return medium;
+        }
         // Accounts come first: with `any_number`, every other id becomes a number when it is asked for.
         if let Some(waba) = platform.wabas.iter().find(|waba| waba.id == id) {
             let view = waba_view(waba);
@@ -116,13 +124,13 @@ async fn message_templates(
         let mut items = Vec::new();
         for (index, template) in platform.templates.iter().enumerate().filter(|(_, template)| template.waba == id) {
             let view = json!({
-                "id": format!("{}", 9_000_000 + index),
+                "id": TemplateSpec::id(index).to_string(),
                 "name": template.name,
                 "language": template.language,
                 "status": template.status,
                 "category": template.category,
                 "parameter_format": "POSITIONAL",
-                "quality_score": { "score": "GREEN" },
+                "quality_score": { "score": template.quality },
                 "components": [{ "type": "BODY", "text": body_text(template.body_parameters.unwrap_or(0)) }],
             });
             items.push(choose(&view, &fields)?);
@@ -139,7 +147,7 @@ pub(crate) async fn unknown_path(State(shared): App, uri: Uri) -> Response {
 }
 
 /// Checks version and token; gives the token.
-fn admit<'a>(platform: &Platform, version: &str, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
+pub(crate) fn admit<'a>(platform: &Platform, version: &str, headers: &'a HeaderMap) -> Result<&'a str, Refusal> {
     if !is_version(version) {
         return Err(Refusal::because(2500, "the path must begin with a version, such as v23.0"));
     }
@@ -171,7 +179,7 @@ fn number_view(platform: &mut Platform, number: u32) -> Value {
     json!({
         "id": spec.id,
         "display_phone_number": spec.display_number(),
-        "verified_name": "Simulated Business",
+        "verified_name": platform.numbers[number as usize].verified_name,
         "quality_rating": spec.quality,
         "quality_score": { "score": spec.quality },
         "status": spec.status,
@@ -190,7 +198,7 @@ fn number_view(platform: &mut Platform, number: u32) -> Value {
 }
 
 /// The smallest of Meta's tiers that holds the limit (`messaging-limits`, read 2026-09-11).
-fn tier(limit: Option<u32>) -> &'static str {
+pub(crate) fn tier(limit: Option<u32>) -> &'static str {
     match limit {
         Some(0..=250) => "TIER_250",
         Some(251..=2_000) => "TIER_2K",
@@ -219,11 +227,14 @@ fn body_text(parameters: usize) -> String {
 }
 
 fn list_url(headers: &HeaderMap, version: &str, id: &str, edge: &str) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    format!("http://{host}/{version}/{id}/{edge}")
+    format!("http://{}/{version}/{id}/{edge}", host(headers))
 }
 
-fn respond(platform: &mut Platform, found: Result<Value, Refusal>) -> Response {
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+}
+
+pub(crate) fn respond(platform: &mut Platform, found: Result<Value, Refusal>) -> Response {
     let (status, body) = match found {
         Ok(value) => (StatusCode::OK, value.to_string().into_bytes()),
         Err(refusal) => {

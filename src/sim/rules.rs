@@ -9,9 +9,13 @@ use super::template_spec::Category;
 use super::validate::Endpoint;
 
 impl Platform {
-    /// Template, recipient, pair limit, messaging limit; charges both limits if all is well.
+    /// Account, template, recipient, pair limit, messaging limit; charges both limits if all is well.
     pub(crate) fn check_rules(&mut self, arrival: Arrival, message: &Message) -> Result<(), Refusal> {
         let Arrival { number, at_ns } = arrival;
+        let waba = &self.numbers[number as usize].spec.waba;
+        if let Some(code) = self.account.refusal(waba, message.template.is_some(), at_ns) {
+            return Err(Refusal::of(code));
+        }
         self.check_template(message)?;
         if let Some(wa_id) = &message.recipient.wa_id {
             let own = self.numbers[number as usize].spec.display_number();
@@ -25,8 +29,8 @@ impl Platform {
                            to the same phone number in a short period of time";
             return Err(Refusal::because(131_056, details));
         }
-        // Free-form messages are answers inside a service window, and those are not limited.
-        if message.kind == MessageKind::Template {
+        // Answers inside a service window are not limited, and free-form messages are taken to be such.
+        if message.kind == MessageKind::Template && !self.windows.is_open(number, recipient, at_ns) {
             let portfolio = self.messaging_limit(number);
             if !portfolio.allows(recipient, at_ns) {
                 let details = "The portfolio has reached its messaging limit";

@@ -1,12 +1,16 @@
 //! A running simulator: started, steered, stopped.
 
+use super::account::{AccountEvent, EventError, Pause};
 use super::config::SimConfig;
+use super::customer::{Inbound, SayError};
 use super::fault::Fault;
 use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
 use super::template_spec::TemplateChange;
+use super::webhooks::{self, FailedShare, HandshakeError, WebhookCounts};
 use super::{oracle_file, server};
+use bytes::Bytes;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -135,6 +139,80 @@ impl Sim {
     /// Changes the messaging limit of every portfolio; none is UNLIMITED.
     pub fn set_messaging_limit(&self, limit: Option<u32>) {
         self.shared.platform().change_messaging_limit(limit);
+    }
+
+    /// A customer says something to a number: opens a service window, and goes out by webhook. Gives its message id.
+    pub fn say(&self, number: &str, from: &str, said: &Inbound) -> Result<String, SayError> {
+        let (mut platform, now_ns) = self.shared.platform_now();
+        platform.say(number, from, said, now_ns)
+    }
+
+    /// Makes something happen to the account: changes the simulated state, and goes out by webhook.
+    pub fn announce(&self, event: &AccountEvent) -> Result<(), EventError> {
+        self.shared.announce(event)
+    }
+
+    /// Pauses a template in all its languages, and announces it; lists it if it was not.
+    pub fn pause_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplatePaused {
+            name: name.to_owned(),
+            language: None,
+            pause: Pause::First,
+        });
+    }
+
+    /// Ends a template's pause, and announces it.
+    pub fn unpause_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplateUnpaused { name: name.to_owned(), language: None });
+    }
+
+    /// Disables a template for good, and announces it.
+    pub fn disable_template(&self, name: &str) {
+        self.announce_of_template(AccountEvent::TemplateDisabled { name: name.to_owned(), language: None });
+    }
+
+    fn announce_of_template(&self, event: AccountEvent) {
+        self.shared.announce(&event).expect("a template that is not there is made");
+    }
+
+    /// Sends this body by webhook, signed, whatever it says.
+    #[must_use = "false says that no webhooks are configured"]
+    pub fn send_raw_webhook(&self, body: impl Into<Bytes>) -> bool {
+        let (mut platform, now_ns) = self.shared.platform_now();
+        platform.plan_raw(body.into(), now_ns)
+    }
+
+    /// All counts of the webhooks; zeros if none are configured.
+    pub fn webhook_counts(&self) -> WebhookCounts {
+        self.oracle().webhook_counts()
+    }
+
+    /// Sends webhooks there from now on, those that wait included; empty: they wait. An https address only if the
+    /// configured one was one. Does nothing if no webhooks are configured.
+    pub fn set_webhook_url(&self, url: impl Into<String>) {
+        if let Some(outbox) = &mut self.shared.platform().outbox {
+            outbox.point_at(url.into());
+        }
+    }
+
+    /// Other failures for what is accepted from now on: see [`WebhookConfig::failed`](super::WebhookConfig::failed). Does nothing if no webhooks are
+    /// configured.
+    pub fn set_webhook_failures(&self, failed: Vec<FailedShare>) {
+        if let Some(outbox) = &mut self.shared.platform().outbox {
+            outbox.config.failed = failed;
+        }
+    }
+
+    /// Waits until all planned webhooks are acknowledged or given up. Dropping it loses nothing.
+    pub async fn webhooks_settled(&self) {
+        self.oracle().webhooks_settled().await;
+    }
+
+    /// Makes Meta's handshake with the webhook's receiver: a GET with `hub.mode=subscribe`.
+    pub async fn verify_webhook(&self, verify_token: &str) -> Result<(), HandshakeError> {
+        let config = self.shared.platform().outbox.as_ref().map(|outbox| outbox.config.clone());
+        let config = config.filter(|config| !config.url.is_empty()).ok_or(HandshakeError::NoAddress)?;
+        webhooks::shake_hands(&config.url, verify_token, config.answer_within()).await
     }
 
     /// Cuts all connections, writes the last rows of the oracle's file and frees the port. Fails if that file

@@ -3,7 +3,7 @@
 use super::oracle::Shared;
 use super::response_body::{CutOff, ResponseBody};
 use super::wire::{ResetFlag, Wire};
-use super::{control, oracle_file, reads, send};
+use super::{control, control_account, media, oracle_file, reads, send, webhooks};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -34,7 +34,10 @@ pub(crate) async fn serve(
     if let Some(file) = file {
         writers.spawn(oracle_file::write(file, Arc::clone(&shared), rows_end.clone()));
     }
-    let router = reads::router().merge(control::router()).fallback(reads::unknown_path).with_state(Arc::clone(&shared));
+    let mut webhook_sender = JoinSet::new();
+    webhook_sender.spawn(webhooks::run(Arc::clone(&shared), stop.clone()));
+    let router = reads::router().merge(control::router()).merge(control_account::router()).merge(media::router());
+    let router = router.fallback(reads::unknown_path).with_state(Arc::clone(&shared));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -50,6 +53,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     connections.shutdown().await;
+    webhook_sender.shutdown().await;
     rows_end.cancel();
     while let Some(written) = writers.join_next().await {
         written.map_err(io::Error::other)??;
@@ -65,6 +69,9 @@ impl Drop for Closing {
         let mut platform = self.0.platform();
         platform.acceptances.close();
         platform.rows.close();
+        if let Some(outbox) = &mut platform.outbox {
+            outbox.close();
+        }
     }
 }
 

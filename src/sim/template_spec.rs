@@ -1,6 +1,7 @@
 //! What a simulated template is: its category and its state, which decide whether it may be sent.
 
 use super::number_spec::DEFAULT_WABA;
+use super::number_state::Quality;
 use super::words::words;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct TemplateSpec {
     /// The account it belongs to.
     #[serde(default = "default_template_waba")]
     pub waba: String,
+    /// Its quality score. Decides nothing.
+    #[serde(default)]
+    pub quality: Quality,
 }
 
 fn default_language() -> String {
@@ -53,7 +57,13 @@ impl TemplateSpec {
             status: TemplateStatus::Approved,
             body_parameters: None,
             waba: default_template_waba(),
+            quality: Quality::Green,
         }
+    }
+
+    /// Meta's id of the template in this place of the list.
+    pub(crate) fn id(place: usize) -> u64 {
+        9_000_000 + place as u64
     }
 }
 

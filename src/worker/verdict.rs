@@ -8,9 +8,10 @@ use rand::Rng;
 
 use super::retry::{self, Retries};
 use crate::clock::Timestamp;
-use crate::graph::rule::{After, CodeFate, Covers, HoldRule, Lasts};
-use crate::graph::{Path, calling_code, codes};
-use crate::hold::{Cover, HoldOrder, Scope};
+use crate::graph::holding::Subjects;
+use crate::graph::rule::{After, CodeFate, HoldRule};
+use crate::graph::{Path, codes};
+use crate::hold::HoldOrder;
 use crate::job::{Category, Job, NumberId};
 use crate::ledger::{Account, Fate, UnknownWait};
 use crate::outcome::{NotSentCause, Outcome, Reason, Refusal, State, UnknownCause};
@@ -185,54 +186,17 @@ impl Context<'_> {
 
     /// The hold of a row, for this attempt; none if the attempt has nothing that it could cover.
     fn order(&self, rule: HoldRule, reason: Reason, refusal: &Refusal) -> Option<HoldOrder> {
-        let (until, probe) = match rule.lasts {
-            Lasts::For(_) => (Some(self.now + rule.lasts.time(None)), false),
-            Lasts::Probed(_) => (Some(self.now + rule.lasts.time(None)), true),
-            Lasts::MetasEstimate(_) => (Some(self.now + rule.lasts.time(refusal.regain)), true),
-            Lasts::UntilLifted => (None, false),
+        let template = self.job.message.template.as_ref();
+        let template = template.map(|template| format!("{}/{}", template.name, template.language));
+        let subjects = Subjects {
+            credential: Some(&self.account.credential),
+            waba: &self.account.waba,
+            number: Some(self.number.as_str()),
+            recipient: self.job.to.expose(),
+            category: self.job.category,
+            template: template.as_deref(),
         };
-        let who = refusal.code.map_or_else(|| "meta".to_owned(), |code| format!("meta:{code}"));
-        Some(HoldOrder { cover: self.cover(rule.covers)?, effect: rule.effect, reason, who, until, probe })
-    }
-
-    fn cover(&self, covers: Covers) -> Option<Cover> {
-        let recipient = self.job.to.expose();
-        match covers {
-            Covers::Credential => Some(Cover::of(Scope::Credential, &*self.account.credential)),
-            Covers::Waba => Some(self.waba()),
-            Covers::WabaCountry => Some(self.waba().country(calling_code::of(recipient)?)),
-            Covers::WabaMarketing if self.job.category == Category::Marketing => {
-                Some(self.waba().category(Category::Marketing))
-            }
-            // Declared as something else, a hold on marketing would not stop it.
-            Covers::WabaMarketing | Covers::Template => {
-                let template = self.job.message.template.as_ref()?;
-                Some(Cover::of(Scope::Template, format!("{}/{}", template.name, template.language)))
-            }
-            Covers::Number => Some(Cover::of(Scope::Number, self.number.as_str())),
-            Covers::Recipient => Some(Cover::of(Scope::Recipient, recipient)),
-            Covers::RecipientMarketing => Some(Cover::of(Scope::Recipient, recipient).category(Category::Marketing)),
-        }
-    }
-
-    /// The account, or as long as nobody knows it, the number.
-    fn waba(&self) -> Cover {
-        if self.account.waba.is_empty() {
-            Cover::of(Scope::Number, self.number.as_str())
-        } else {
-            Cover::of(Scope::Waba, &*self.account.waba)
-        }
-    }
-}
-
-impl Lasts {
-    /// How long until it ends or is tried; for what only somebody else ends, how long a job without a hold waits.
-    fn time(self, estimate: Option<Duration>) -> Duration {
-        match self {
-            Self::For(time) | Self::Probed(time) => time,
-            Self::MetasEstimate(default) => estimate.unwrap_or(default),
-            Self::UntilLifted => Duration::from_secs(3_600),
-        }
+        subjects.order(rule, reason, refusal, self.now)
     }
 }
 
@@ -244,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::graph::samples;
-    use crate::hold::Effect;
+    use crate::hold::{Cover, Effect};
 
     const NOW: Timestamp = Timestamp::from_millis(100_000);
     /// In seconds, of the sample job.

@@ -63,6 +63,11 @@ impl Ledger {
         self.count("outbox").await
     }
 
+    /// Holds that were ever placed.
+    pub async fn holds(&self) -> Result<usize> {
+        self.count("holds").await
+    }
+
     /// Who holds the lease of a number, and its fence.
     pub async fn lease(&self, number: &str) -> Result<(Option<String>, u64)> {
         let sql = "SELECT CAST(owner AS TEXT), CAST(fence AS TEXT), '' FROM leases WHERE name = 'number:";

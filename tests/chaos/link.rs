@@ -26,9 +26,19 @@ pub struct Carrier {
 pub struct Link {
     port: u16,
     state: watch::Sender<State>,
-    requests: Arc<Mutex<Vec<Instant>>>,
+    requests: Requests,
     _accepting: JoinSet<()>,
 }
+
+/// A POST that began on a link.
+#[derive(Clone, Debug)]
+pub struct Post {
+    pub at: Instant,
+    /// Whatever stands before the last part of its path: to Meta, the number.
+    pub number: String,
+}
+
+type Requests = Arc<Mutex<Vec<Post>>>;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
@@ -96,19 +106,13 @@ impl Link {
         self.state.send_modify(|state| state.mode = Mode::Open);
     }
 
-    /// When HTTP POSTs began on it, from this instant to that.
-    pub fn posts(&self, from: Instant, to: Instant) -> Vec<Instant> {
-        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.iter().filter(|at| (from..to).contains(*at)).copied().collect()
+    /// All HTTP POSTs so far.
+    pub fn posts(&self) -> Vec<Post> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-async fn accept(
-    listener: std::net::TcpListener,
-    to: SocketAddr,
-    state: watch::Receiver<State>,
-    requests: Arc<Mutex<Vec<Instant>>>,
-) {
+async fn accept(listener: std::net::TcpListener, to: SocketAddr, state: watch::Receiver<State>, requests: Requests) {
     let listener = TcpListener::from_std(listener).expect("it does not block");
     let mut connections = JoinSet::new();
     loop {
@@ -124,12 +128,7 @@ async fn accept(
 }
 
 /// Carries one connection until one side ends it or the link is cut.
-async fn carry(
-    mut client: TcpStream,
-    to: SocketAddr,
-    mut state: watch::Receiver<State>,
-    requests: Arc<Mutex<Vec<Instant>>>,
-) {
+async fn carry(mut client: TcpStream, to: SocketAddr, mut state: watch::Receiver<State>, requests: Requests) {
     let epoch = state.borrow_and_update().epoch;
     let is_cut = move |state: &State| state.mode == Mode::Cut || state.epoch != epoch;
     let mut cut = state.clone();
@@ -160,6 +159,13 @@ async fn carry(
     }
 }
 
+/// `1001` of `POST /v1/1001/messages HTTP/1.1`, if these bytes begin so.
+fn posted_to(bytes: &[u8]) -> Option<String> {
+    let path = bytes.strip_prefix(b"POST ")?.split(|byte| *byte == b' ').next()?;
+    let number = path.rsplit(|byte| *byte == b'/').nth(1)?;
+    Some(String::from_utf8_lossy(number).into_owned())
+}
+
 /// What is still on its way is lost, and the other side learns at once.
 fn reset(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -169,12 +175,13 @@ async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut state: watch::Receiver<State>,
-    requests: Option<&Mutex<Vec<Instant>>>,
+    requests: Option<&Mutex<Vec<Post>>>,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        if let Some(requests) = requests.filter(|_| buffer[..count].starts_with(b"POST ")) {
-            requests.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        if let Some((requests, number)) = requests.zip(posted_to(&buffer[..count])) {
+            let post = Post { at: Instant::now(), number };
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(post);
         }
         // The sender is gone when the link is dropped, and then so is this.
         let _ = state.wait_for(|state| state.mode != Mode::Stalled).await;

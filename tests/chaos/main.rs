@@ -9,16 +9,19 @@
 
 mod cells;
 mod events;
+mod handover;
 mod judge;
 mod ledger;
 mod link;
 mod producer;
+mod promises;
 mod rate;
 mod recovery;
 mod report;
 mod seat;
 mod services;
 mod setup;
+mod stall;
 mod trial;
 
 use std::path::{Path, PathBuf};
@@ -32,12 +35,11 @@ use tokio::time::Instant;
 use crate::cells::Cell;
 use crate::judge::{Evidence, Findings, judge};
 use crate::report::{Outcome, table};
+use crate::stall::{Stalled, Watch};
 use crate::trial::{Shared, Trial};
 
 /// Workers, brokers and databases that a whole run must have killed.
 const KILLS: u32 = 100;
-/// So long a machine that does other things too may stand still.
-const STALL: Duration = Duration::from_secs(10);
 
 struct Arguments {
     seed: u64,
@@ -52,19 +54,27 @@ fn main() -> Result<ExitCode> {
     // Two at once would take each other's ground away.
     let lock = std::fs::File::create(dir.with_extension("lock"))?;
     lock.try_lock().context("this checkout's fault suite runs already")?;
-    // What an earlier run left behind.
+    // What an earlier run left behind, and still runs if that was killed.
+    for row in 0..cells::ROWS.len() {
+        services::Services::stop(&row_dir(&dir, row));
+    }
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir)?;
     println!("seed {}; logs in {}", arguments.seed, dir.display());
+    let stalls = Watch::start()?;
     let rows = thread::scope(|scope| {
         let begin = |(number, row): (usize, &'static [Cell])| {
-            let (arguments, dir) = (&arguments, dir.join(format!("row-{number}")));
-            scope.spawn(move || carry_out_row(arguments, row, dir))
+            let (arguments, stalls, dir) = (&arguments, &stalls, row_dir(&dir, number));
+            scope.spawn(move || carry_out_row(arguments, stalls, row, dir))
         };
         let running: Vec<_> = cells::ROWS.into_iter().enumerate().map(begin).collect();
         running.into_iter().map(|row| row.join().expect("a row does not panic")).collect::<Result<Vec<_>>>()
     })?;
     conclude(&arguments, &rows.concat(), &dir)
+}
+
+fn row_dir(dir: &Path, row: usize) -> PathBuf {
+    dir.join(format!("row-{row}"))
 }
 
 fn arguments() -> Result<Arguments> {
@@ -86,7 +96,7 @@ fn arguments() -> Result<Arguments> {
 }
 
 /// On a runtime of its own. Dropping what it works on ends every process that it started.
-fn carry_out_row(arguments: &Arguments, row: &'static [Cell], dir: PathBuf) -> Result<Vec<Outcome>> {
+fn carry_out_row(arguments: &Arguments, stalls: &Watch, row: &'static [Cell], dir: PathBuf) -> Result<Vec<Outcome>> {
     let wanted =
         |cell: &&'static Cell| arguments.only.is_empty() || arguments.only.iter().any(|name| name == cell.name);
     let cells: Vec<_> = row.iter().filter(wanted).collect();
@@ -99,7 +109,7 @@ fn carry_out_row(arguments: &Arguments, row: &'static [Cell], dir: PathBuf) -> R
         let shared = Shared { services, carrier: link::Carrier::start()?, dir, seed: arguments.seed };
         let mut outcomes = Vec::new();
         for cell in cells {
-            let outcome = carry_out(cell, &shared, arguments.times).await;
+            let outcome = carry_out(cell, &shared, stalls, arguments.times).await;
             println!("{}", outcome.json(arguments.seed));
             outcomes.push(outcome);
         }
@@ -134,7 +144,7 @@ fn conclude(arguments: &Arguments, outcomes: &[Outcome], dir: &Path) -> Result<E
 }
 
 /// Breaks, heals, waits for the end of every job, and judges.
-async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome {
+async fn carry_out(cell: &'static Cell, shared: &Shared, stalls: &Watch, times: u32) -> Outcome {
     let started = Instant::now();
     let mut outcome = Outcome {
         cell: cell.name,
@@ -145,6 +155,9 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
         bound: 0,
         resume: None,
         worst_second: (0, 0),
+        throttled: (0, 0),
+        shortest_rest: None,
+        stalled: Stalled::default(),
         took: Duration::ZERO,
         failures: Vec::new(),
     };
@@ -153,8 +166,11 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
             for step in [(cell.run)(&mut trial, times).await, trial.settle().await] {
                 outcome.failures.extend(step.err().map(|error| format!("{error:#}")));
             }
-            if let Err(error) = look_back(cell, &mut trial, &mut outcome).await {
-                outcome.failures.push(format!("{error:#}"));
+            for look in [
+                promises::check(cell, &trial, started, stalls, &mut outcome),
+                look_back(&mut trial, &mut outcome).await,
+            ] {
+                outcome.failures.extend(look.err().map(|error| format!("{error:#}")));
             }
         }
         Err(error) => outcome.failures.push(format!("it did not start: {error:#}")),
@@ -164,8 +180,9 @@ async fn carry_out(cell: &'static Cell, shared: &Shared, times: u32) -> Outcome 
 }
 
 /// Judges what is left of a cell.
-async fn look_back(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) -> Result<()> {
+async fn look_back(trial: &mut Trial<'_>, outcome: &mut Outcome) -> Result<()> {
     (outcome.runs, outcome.kills) = (trial.runs, trial.kills);
+    trial.keep_evidence()?;
     let (rows, sent, left_over) = (trial.ledger.rows().await?, trial.sent(), trial.ledger.left_over().await?);
     let jobs = trial.jobs;
     outcome.findings = judge(&Evidence {
@@ -178,23 +195,6 @@ async fn look_back(cell: &Cell, trial: &mut Trial<'_>, outcome: &mut Outcome) ->
     });
     if trial.setup.on_unknown != "leave" {
         outcome.bound = trial.in_flight.len();
-    }
-    let oracle = trial.sim.oracle();
-    let seconds = trial.setup.number_ids().map(|id| oracle.worst_sliding_second(&id));
-    outcome.worst_second = (seconds.max().unwrap_or(0), trial.setup.rate);
-    // A restart that forgot the last second would show twice the rate; a stall of the machine shows a little more.
-    if outcome.worst_second.0 * 2 > trial.setup.rate * 3 {
-        outcome.failures.push(format!("{} requests in a sliding second", outcome.worst_second.0));
-    }
-    ensure!(oracle.stats().rows_dropped == 0, "the oracle forgot rows");
-    match trial.recovery.slowest() {
-        Ok(resume) => outcome.resume = resume,
-        Err(never) => outcome.failures.push(never),
-    }
-    // The table tells the time; only what no stall of a busy machine explains is a failure.
-    let bound = cell.resumes_within.saturating_mul(2).saturating_add(STALL);
-    if outcome.resume.is_some_and(|resume| resume > bound) {
-        outcome.failures.push(format!("sending was back after more than {bound:?}"));
     }
     if let Some(listener) = trial.listener.take() {
         let ended = rows.iter().map(|row| (row.id.clone(), row.state.clone()));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::judge::Findings;
+use super::stall::Stalled;
 
 /// How one cell ended.
 #[derive(Clone)]
@@ -23,6 +24,12 @@ pub struct Outcome {
     pub resume: Option<Duration>,
     /// The most requests of one number in a sliding second, and its limit.
     pub worst_second: (usize, usize),
+    /// Requests that Meta refused as too fast, and those of them that no stall of the machine explains.
+    pub throttled: (usize, usize),
+    /// The shortest rest of a number between two owners, where it is known who sent.
+    pub shortest_rest: Option<Duration>,
+    /// How long the machine stood still.
+    pub stalled: Stalled,
     pub took: Duration,
     /// What else went wrong.
     pub failures: Vec<String>,
@@ -43,12 +50,16 @@ impl Outcome {
             "lost": found.lost, "unexpected": found.unexpected, "duplicated": found.doubled,
             "recovered": found.recovered, "unresolved": found.unresolved, "bound": self.bound,
             "resume_ms": self.resume.map(|resume| resume.as_millis() as u64),
-            "worst_second": self.worst_second.0, "took_ms": self.took.as_millis() as u64, "valid": self.is_good(),
+            "worst_second": self.worst_second.0, "throttled": self.throttled.0, "throttled_unexplained": self.throttled.1,
+            "shortest_rest_ms": self.shortest_rest.map(|rest| rest.as_millis() as u64),
+            "longest_stall_ms": self.stalled.longest.as_millis() as u64,
+            "stalled_ms": self.stalled.long_ones.as_millis() as u64,
+            "took_ms": self.took.as_millis() as u64, "valid": self.is_good(),
         })
         .to_string()
     }
 
-    fn cells(&self) -> [String; 12] {
+    fn cells(&self) -> [String; COLUMNS] {
         let found = &self.findings;
         let resume = self.resume.map_or_else(|| "-".to_owned(), |resume| format!("{:.1} s", resume.as_secs_f64()));
         [
@@ -62,13 +73,17 @@ impl Outcome {
             self.bound.to_string(),
             found.unresolved.to_string(),
             resume,
+            self.shortest_rest.map_or_else(|| "-".to_owned(), |rest| format!("{} ms", rest.as_millis())),
             format!("{}/{}", self.worst_second.0, self.worst_second.1),
+            format!("{} ({})", self.throttled.0, self.throttled.1),
+            format!("{} ms", self.stalled.longest.as_millis()),
             if self.is_good() { "ok" } else { "FAILED" }.to_owned(),
         ]
     }
 }
 
-const HEAD: [&str; 12] = [
+const COLUMNS: usize = 15;
+const HEAD: [&str; COLUMNS] = [
     "fault",
     "runs",
     "attempts",
@@ -79,7 +94,10 @@ const HEAD: [&str; 12] = [
     "bound",
     "unresolved",
     "resume",
+    "rest",
     "worst second",
+    "throttled",
+    "stall",
     "verdict",
 ];
 
@@ -88,7 +106,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
     let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(outcomes.iter().map(Outcome::cells));
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 12] = std::array::from_fn(width);
+    let widths: [usize; COLUMNS] = std::array::from_fn(width);
     let mut text = String::new();
     for line in &lines {
         for (column, (cell, width)) in line.iter().zip(widths).enumerate() {

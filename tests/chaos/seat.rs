@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
-use crate::link::Link;
+use crate::handover::Send;
+use crate::link::{Link, Post};
 
 /// One worker's place: its settings, its ways to everything, its log.
 pub struct Seat {
@@ -19,6 +20,8 @@ pub struct Seat {
     log: PathBuf,
     dir: PathBuf,
     child: Option<Child>,
+    /// When each of those who sat here began.
+    began: Vec<Instant>,
 }
 
 /// A worker's own ways to the services, where there are any.
@@ -46,7 +49,7 @@ const STOP: Duration = Duration::from_secs(30);
 
 impl Seat {
     pub fn new(dir: &Path, name: &str, flags: Vec<String>, links: Links) -> Self {
-        Self { links, flags, log: dir.join(format!("{name}.log")), dir: dir.to_owned(), child: None }
+        Self { links, flags, log: dir.join(format!("{name}.log")), dir: dir.to_owned(), child: None, began: Vec::new() }
     }
 
     /// A command of the binary with this seat's settings, not yet started.
@@ -61,6 +64,7 @@ impl Seat {
     /// Starts a worker.
     pub fn start(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "somebody sits here");
+        self.began.push(Instant::now());
         self.child = Some(self.command(&["run"])?.spawn().context("the binary runs")?);
         Ok(())
     }
@@ -95,7 +99,17 @@ impl Seat {
 
     /// When it began to send requests, from this instant to that; only where its way to Meta is a link.
     pub fn posts(&self, from: Instant, to: Instant) -> Vec<Instant> {
-        self.links.meta.as_ref().expect("this cell taps the way to Meta").posts(from, to)
+        let posts = self.links.meta.as_ref().expect("this cell taps the way to Meta").posts();
+        posts.into_iter().map(|post| post.at).filter(|at| (from..to).contains(at)).collect()
+    }
+
+    /// Everything that was sent from the place of this index, and by which of those who sat here; nothing if its way
+    /// to Meta is no link.
+    pub fn sends(&self, place: usize) -> Vec<Send> {
+        let posts = self.links.meta.as_ref().map_or_else(Vec::new, Link::posts);
+        // Whoever sat here before was gone, and what it had written read, before the next began.
+        let sent = |Post { at, number }| Send { at, number, owner: (place, self.began.partition_point(|t| *t <= at)) };
+        posts.into_iter().map(sent).collect()
     }
 
     /// Whether a worker sits here.

@@ -20,23 +20,40 @@ pub struct Service {
     url: String,
 }
 
+/// Scripts in `tests/services`.
+const BROKER: &str = "rabbitmq";
+const DATABASE: &str = "postgres";
+
 impl Services {
     /// Starts both, with what they own below this directory.
     pub async fn start(dir: &Path) -> Result<Self> {
-        let (broker, database) = tokio::join!(
-            Service::start("rabbitmq", dir.join("rabbitmq")),
-            Service::start("postgres", dir.join("postgres"))
-        );
-        Ok(Self { broker: broker?, database: database? })
+        let (mut broker, mut database) = (Service::at(BROKER, dir), Service::at(DATABASE, dir));
+        let started = tokio::join!(broker.start(), database.start());
+        started.0?;
+        started.1?;
+        Ok(Self { broker, database })
+    }
+
+    /// Stops both, if a run that was killed left them running.
+    pub fn stop(dir: &Path) {
+        for script in [BROKER, DATABASE] {
+            if dir.join(script).exists() {
+                drop(Service::at(script, dir));
+            }
+        }
     }
 }
 
 impl Service {
-    async fn start(script: &str, dir: PathBuf) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services").join(script);
-        let mut service = Self { script, dir, url: String::new() };
-        service.url = service.tell("start").await?;
-        Ok(service)
+    /// Not started; whatever runs there is stopped when this is dropped.
+    fn at(script: &str, dir: &Path) -> Self {
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/services");
+        Self { script: scripts.join(script), dir: dir.join(script), url: String::new() }
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        self.url = self.tell("start").await?;
+        Ok(())
     }
 
     /// Where it is, as long as it lives.

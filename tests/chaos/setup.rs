@@ -74,7 +74,14 @@ impl Setup {
 
     /// One worker over SQLite.
     pub fn embedded() -> Self {
-        Self { ground: Ground::Embedded, workers: 1, jobs: 4_000, settings: Vec::new(), ..Self::services() }
+        Self {
+            ground: Ground::Embedded,
+            workers: 1,
+            jobs: 6_000,
+            taps_meta: true,
+            settings: Vec::new(),
+            ..Self::services()
+        }
     }
 
     /// One worker over RabbitMQ and SQLite.

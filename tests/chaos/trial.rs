@@ -228,6 +228,16 @@ impl<'a> Trial<'a> {
         promises.iter().filter(|promised| **promised).count()
     }
 
+    /// For whoever looks into a cell that failed: every request that Meta saw, a line of JSON each.
+    pub fn keep_evidence(&self) -> Result<()> {
+        let mut lines = Vec::new();
+        for entry in self.sim.oracle().entries_since(0, usize::MAX) {
+            serde_json::to_writer(&mut lines, &entry)?;
+            lines.push(b'\n');
+        }
+        Ok(std::fs::write(self.shared.dir.join(self.jobs.cell).join("oracle.jsonl"), lines)?)
+    }
+
     /// Everything that Meta accepted.
     pub fn sent(&self) -> Vec<Sent> {
         let entries = self.sim.oracle().accepted_entries();

@@ -13,7 +13,9 @@ mod deploy;
 mod drain;
 #[cfg(feature = "services")]
 mod examples;
+mod gateway;
 mod holding;
+mod hook;
 mod in_doubt;
 mod main_job;
 mod map;

@@ -129,7 +129,8 @@ impl World {
         self.start_with(RunOptions { held: true, ..RunOptions::default() })
     }
 
-    fn start_with(&self, options: RunOptions) -> Running {
+    /// Starts these parts; serves no `ops.listen`.
+    pub fn start_with(&self, options: RunOptions) -> Running {
         let config = self.config();
         let stop = CancellationToken::new();
         let told = stop.clone();

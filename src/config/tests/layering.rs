@@ -144,6 +144,17 @@ fn lists_can_be_set_by_index_and_by_commas() {
 }
 
 #[test]
+fn networks_are_ranges_or_single_addresses() {
+    let networks =
+        |bench: Bench| bench.load().unwrap().webhook.networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(networks(Bench::new()).is_empty());
+    let list = "[webhook]\nnetworks = [\"10.0.0.0/8\", \"2001:db8::7\"]\n";
+    assert_eq!(networks(Bench::new().file(list)), ["10.0.0.0/8", "2001:db8::7/128"]);
+    let commas = [("TIDEGATE_WEBHOOK__NETWORKS", "10.0.0.0/8,192.0.2.7")];
+    assert_eq!(networks(Bench::new().env(&commas)), ["10.0.0.0/8", "192.0.2.7/32"]);
+}
+
+#[test]
 fn a_list_of_brokers_is_tried_in_turn() {
     let bench = Bench::new().file(
         "[queue]\nurl = [\"amqp://u:canary@a/v\", \"amqp://u:canary@b/v\"]\n[ledger]\nurl = \"postgres://db/x\"\n",

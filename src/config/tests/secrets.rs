@@ -15,8 +15,10 @@ fn any_secret_can_come_from_a_file() {
         ("TIDEGATE_CLOUD_API__ACCESS_TOKEN_FILE", "cloud_api.access_token", "EAAcanary"),
         ("TIDEGATE_WEBHOOK__VERIFY_TOKEN_FILE", "webhook.verify_token", "a canary"),
         ("TIDEGATE_WEBHOOK__APP_SECRET_FILE", "webhook.app_secret", "canary"),
+        ("TIDEGATE_WEBHOOK__APP_SECRETS_FILE", "webhook.app_secrets", "canary\ncanary-too"),
         ("TIDEGATE_WEBHOOK__FORWARD_TO_FILE", "webhook.forward_to", "https://a.example/canary"),
         ("TIDEGATE_EVENTS__WEBHOOK_URL_FILE", "events.webhook_url", "https://a.example/canary"),
+        ("TIDEGATE_EVENTS__WEBHOOK_SECRET_FILE", "events.webhook_secret", "whsec_canary"),
         ("TIDEGATE_NUMBERS__0__TOKEN_FILE", "numbers[0].token", "EAAcanary"),
     ];
     let mut variables = vec![("TIDEGATE_NUMBERS__0__ID", "101".to_owned())];
@@ -77,4 +79,21 @@ fn problems_never_show_a_secret() {
     let problems = bench.problems();
     assert!(!problems.contains("canary"), "{problems}");
     assert_eq!(problems.lines().count(), 8, "{problems}");
+}
+
+#[test]
+fn webhooks_are_signed_with_any_of_several_secrets() {
+    let secrets = |bench: Bench| bench.load().unwrap_or_else(|error| panic!("{error}")).webhook.secrets();
+    assert!(secrets(Bench::new()).is_empty());
+    let list = "[webhook]\napp_secret = \"one\"\napp_secrets = [\"two\", \"three\"]\n";
+    assert_eq!(secrets(Bench::new().file(list)), ["one", "two", "three"]);
+    assert_eq!(secrets(Bench::new().env(&[("TIDEGATE_WEBHOOK__APP_SECRETS", "two, three")])), ["two", "three"]);
+    let bench = Bench::new();
+    let path = bench.write("secrets", "old\nnew\n");
+    let bench = bench.file(&format!("[webhook]\napp_secrets_file = {path:?}\n"));
+    let config = bench.load().unwrap();
+    assert_eq!(config.webhook.secrets(), ["old", "new"]);
+    std::fs::write(&path, "new, newer").unwrap();
+    config.webhook.app_secrets.as_ref().unwrap().reread().unwrap();
+    assert_eq!(config.webhook.secrets(), ["new", "newer"]);
 }

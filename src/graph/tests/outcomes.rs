@@ -200,6 +200,18 @@ async fn a_socket_that_takes_nothing_counts_as_not_sent() {
     assert!(!stalled.reusable);
 }
 
+#[tokio::test]
+async fn a_process_that_goes_on_too_late_writes_nothing_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+    let mut connection = connection(socket).await;
+    let bench = Bench::new("http://127.0.0.1:9", &settings());
+    // The time to write is over before the first byte can leave.
+    let late = connection.exchange(bench.request(Bytes::from_static(b"{}")), &bounds(Duration::ZERO)).await;
+    assert_eq!(late.outcome, Outcome::NotSent(NotSentCause::WriteStalled));
+    assert!(!late.reusable);
+}
+
 #[test]
 fn the_default_deadlines_are_those_of_rule_t() {
     let client::Settings { connect_timeout, write_timeout, request_timeout, .. } = Settings::default();

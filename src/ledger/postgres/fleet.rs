@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use super::desk::{Session, Stir, Tx};
 use super::words::clean;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow};
+use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage};
 
 /// Kind and id.
 type Name<'a> = (&'a str, &'a str);
@@ -116,7 +116,7 @@ pub(super) async fn list(session: &Session, kind: &str) -> Result<Vec<FleetRow>,
 }
 
 /// The oldest events that wait to be published.
-pub(super) async fn outbox(session: &Session, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+pub(super) async fn outbox(session: &Session, stage: OutboxStage, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
     let row = |row: &Row| {
         Ok(OutboxRow {
             seq: row.try_get(0)?,
@@ -126,8 +126,15 @@ pub(super) async fn outbox(session: &Session, limit: u32) -> Result<Vec<OutboxRo
             body: row.try_get(4)?,
         })
     };
-    let sql = "SELECT seq, topic, event, job, body FROM outbox ORDER BY seq LIMIT $1";
-    session.query(sql, &[&i64::from(limit)]).await?.iter().map(row).collect()
+    let (least, most) = stage.bounds();
+    let sql = "SELECT seq, topic, event, job, body FROM outbox WHERE passed_on BETWEEN $1 AND $2 ORDER BY seq LIMIT $3";
+    session.query(sql, &[&least, &most, &i64::from(limit)]).await?.iter().map(row).collect()
+}
+
+/// Leaves events to the next way out.
+pub(super) async fn outbox_pass_on(session: &Session, seqs: &[i64]) -> Result<(), LedgerError> {
+    session.execute("UPDATE outbox SET passed_on = 1 WHERE seq = ANY ($1::bigint[])", &[&seqs]).await?;
+    Ok(())
 }
 
 /// Forgets events that were published.

@@ -8,7 +8,7 @@ use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
     Cancelled, Census, Dead, DeadRow, FleetRow, JobFilter, JobRef, JobRow, Lease, LeaseRow, LedgerError, OutboxRow,
-    Resolution, TrailEntry, Unseen, WorkerId,
+    OutboxStage, Resolution, TrailEntry, Unseen, WorkerId,
 };
 
 /// A command holds what it changes for at most so many rows.
@@ -135,9 +135,17 @@ impl PostgresLedger {
         self.read(kind, |session, kind| Box::pin(fleet::list(session, kind))).await
     }
 
-    pub(in crate::ledger) async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+    pub(in crate::ledger) async fn outbox_take(
+        &self,
+        stage: OutboxStage,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, LedgerError> {
         let session = self.shared.desk.session().await?;
-        session.in_time(fleet::outbox(&session, limit)).await
+        session.in_time(fleet::outbox(&session, stage, limit)).await
+    }
+
+    pub(in crate::ledger) async fn outbox_pass_on(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.write(seqs, |tx, seqs| Box::pin(fleet::outbox_pass_on(tx, seqs))).await
     }
 
     pub(in crate::ledger) async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {

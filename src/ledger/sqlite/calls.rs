@@ -11,13 +11,13 @@ use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
     AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, Parking, Resolution, Routed, Settled, Settlement, Swept,
-    TrailEntry, UnknownWait, Unseen, WorkerId,
+    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, Resolution, Routed, Settled, Settlement,
+    Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::outcome::Reason;
 
 /// A command beside a running worker holds the write lock for at most so many rows.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 
 impl SqliteLedger {
     pub(in crate::ledger) async fn enqueue(
@@ -210,8 +210,16 @@ impl SqliteLedger {
         self.read(move |conn| fleet::list(conn, &kind)).await
     }
 
-    pub(in crate::ledger) async fn outbox_take(&self, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
-        self.read(move |conn| fleet::outbox(conn, limit)).await
+    pub(in crate::ledger) async fn outbox_take(
+        &self,
+        stage: OutboxStage,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>, LedgerError> {
+        self.read(move |conn| fleet::outbox(conn, stage, limit)).await
+    }
+
+    pub(in crate::ledger) async fn outbox_pass_on(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {
+        self.write(seqs.len(), move |desk| desk.outbox_pass_on(&seqs)).await
     }
 
     pub(in crate::ledger) async fn outbox_done(&self, seqs: Vec<i64>) -> Result<(), LedgerError> {

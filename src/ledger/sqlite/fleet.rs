@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow};
+use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage};
 
 impl Desk {
     pub(super) fn fleet_put(&self, rows: &[FleetRow]) -> Result<(), LedgerError> {
@@ -85,6 +85,14 @@ impl Desk {
         Ok(())
     }
 
+    pub(super) fn outbox_pass_on(&self, seqs: &[i64]) -> Result<(), LedgerError> {
+        let mut pass_on = self.conn.prepare_cached("UPDATE outbox SET passed_on = 1 WHERE seq = ?1")?;
+        for seq in seqs {
+            pass_on.execute([seq])?;
+        }
+        Ok(())
+    }
+
     pub(super) fn outbox_done(&self, seqs: &[i64]) -> Result<(), LedgerError> {
         let mut done = self.conn.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
         for seq in seqs {
@@ -111,9 +119,12 @@ pub(super) fn list(conn: &Connection, kind: &str) -> Result<Vec<FleetRow>, Ledge
 }
 
 /// The oldest events that wait to be published.
-pub(super) fn outbox(conn: &Connection, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
-    let mut find = conn.prepare_cached("SELECT seq, topic, event, job, body FROM outbox ORDER BY seq LIMIT ?1")?;
-    let rows = find.query_map([limit], |row| {
+pub(super) fn outbox(conn: &Connection, stage: OutboxStage, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
+    let (least, most) = stage.bounds();
+    let mut find = conn.prepare_cached(
+        "SELECT seq, topic, event, job, body FROM outbox WHERE passed_on BETWEEN ?1 AND ?2 ORDER BY seq LIMIT ?3",
+    )?;
+    let rows = find.query_map(params![least, most, limit], |row| {
         Ok(OutboxRow { seq: row.get(0)?, topic: row.get(1)?, event: row.get(2)?, job: row.get(3)?, body: row.get(4)? })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

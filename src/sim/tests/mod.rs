@@ -3,10 +3,13 @@
 mod control;
 mod faults;
 mod limits;
+mod media;
 mod reads;
 mod sends;
 mod states;
 mod virtual_time;
+mod virtual_webhooks;
+mod webhooks;
 
 use super::{NumberSpec, Sim, SimConfig};
 use serde_json::{Value, json};
@@ -72,9 +75,20 @@ impl Client {
     }
 
     pub(super) async fn call(&mut self, method: &str, path: &str, token: Option<&str>, body: &[u8]) -> io::Result<Got> {
+        self.call_with("application/json", (method, path), token, body).await
+    }
+
+    /// A call whose body is of this type.
+    pub(super) async fn call_with(
+        &mut self,
+        content_type: &str,
+        (method, path): (&str, &str),
+        token: Option<&str>,
+        body: &[u8],
+    ) -> io::Result<Got> {
         let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: sim\r\n{authorization}Content-Type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: sim\r\n{authorization}Content-Type: {content_type}\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );

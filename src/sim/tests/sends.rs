@@ -1,7 +1,7 @@
 //! Sending, tokens, and starting and stopping.
 
 use super::{Client, call, text, two_numbers};
-use crate::sim::{NumberSpec, Sim, SimConfig, Token};
+use crate::sim::{Inbound, NumberSpec, Sim, SimConfig, Token};
 use serde_json::json;
 use std::io;
 use tokio::io::AsyncWriteExt as _;
@@ -86,11 +86,18 @@ async fn a_body_without_end_is_refused_before_it_is_read() {
 #[tokio::test]
 async fn a_read_receipt_is_no_message() {
     let sim = Sim::start(two_numbers()).await.unwrap();
-    let receipt = json!({
-        "messaging_product": "whatsapp", "status": "read", "message_id": "wamid.x", "typing_indicator": { "type": "text" },
-    });
-    let got = call(&sim, "POST", "/v23.0/1001/messages", &receipt.to_string()).await;
+    let receipt = |id: &str| {
+        json!({
+            "messaging_product": "whatsapp", "status": "read", "message_id": id, "typing_indicator": { "type": "text" },
+        })
+        .to_string()
+    };
+    let heard = sim.say("1001", "+447700900123", &Inbound::text("hello")).unwrap();
+    let got = call(&sim, "POST", "/v23.0/1001/messages", &receipt(&heard)).await;
     assert_eq!((got.status, got.json()), (200, json!({ "success": true })));
+    for (number, id) in [("1001", "wamid.x"), ("1002", heard.as_str())] {
+        assert_eq!(call(&sim, "POST", &format!("/v23.0/{number}/messages"), &receipt(id)).await.code(), 100);
+    }
     let totals = sim.oracle().totals();
     assert_eq!((totals.accepted, totals.read_receipts), (0, 1));
 }

@@ -3,6 +3,7 @@
 //! Missing parameters are 131008, values that cannot be 131009, too long ones 100, unknown types
 //! 131051. Fields that we do not know are let pass, as Graph does.
 
+mod buttons;
 mod content;
 mod interactive;
 mod part;
@@ -14,6 +15,7 @@ use super::message::{Message, MessageKind, Posted};
 use super::refusal::Refusal;
 use super::template_spec::Category;
 use part::Part;
+pub(crate) use recipient::person;
 use serde_json::Value;
 
 /// Which of the two send endpoints was called.
@@ -60,7 +62,8 @@ pub(crate) fn read(body: &[u8], endpoint: Endpoint) -> Result<Posted, Refusal> {
         MessageKind::Template => template = Some(template::read(&content)?),
     }
     let category = direct_category(&root)?;
-    Ok(Posted::Message(Message { recipient, kind, callback, template, category, endpoint }))
+    let first_button = buttons::first(&value, kind);
+    Ok(Posted::Message(Message { recipient, kind, callback, template, category, endpoint, first_button }))
 }
 
 fn check_product(root: &Part<'_>) -> Result<(), Refusal> {
@@ -73,11 +76,11 @@ fn check_product(root: &Part<'_>) -> Result<(), Refusal> {
 
 fn read_receipt(root: &Part<'_>) -> Result<Posted, Refusal> {
     root.need("status")?.one_of(&["read"])?;
-    root.need("message_id")?.filled()?;
+    let message_id = root.need("message_id")?.filled()?.to_owned();
     if let Some(typing) = root.get("typing_indicator") {
         typing.need("type")?.one_of(&["text"])?;
     }
-    Ok(Posted::ReadReceipt)
+    Ok(Posted::ReadReceipt { message_id })
 }
 
 fn kind(root: &Part<'_>) -> Result<MessageKind, Refusal> {

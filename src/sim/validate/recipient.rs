@@ -25,6 +25,12 @@ pub(super) fn read(root: &Part<'_>) -> Result<Recipient, Refusal> {
     }
 }
 
+/// The person of this phone number or user id, if it is one.
+pub(crate) fn person(input: &str) -> Option<Recipient> {
+    let wa_id = digits(input);
+    (wa_id.is_some() || is_user_id(input)).then(|| Recipient { input: input.to_owned(), wa_id })
+}
+
 /// The digits of a phone number in which `+ - ( )` and spaces may stand; a `+` only in front.
 fn digits(input: &str) -> Option<String> {
     let mut digits = String::with_capacity(15);

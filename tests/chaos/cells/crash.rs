@@ -11,7 +11,7 @@ use crate::trial::Trial;
 pub const CELL: Cell = Cell {
     name: "crash",
     fault: "kill -9, the other worker takes over",
-    setup: || Setup { workers: 2, ..Setup::services().with_usual_leases() },
+    setup: || Setup { workers: 2, taps_meta: true, ..Setup::services().with_usual_leases() },
     resumes_within: Duration::from_secs(12),
     run: |trial, times| Box::pin(run(trial, 2 * times)),
 };

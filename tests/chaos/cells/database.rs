@@ -33,8 +33,8 @@ async fn run(trial: &mut Trial<'_>, stops: u32) -> Result<()> {
         let noticed = trial.sim.oracle().accepted();
         trial.pause(Duration::from_millis(100), Duration::from_millis(2_000)).await;
         let sent = trial.sim.oracle().accepted() - noticed;
-        ensure!(sent == 0, "{sent} messages were sent without a database");
         trial.shared.services.database.start_again().await?;
+        ensure!(sent == 0, "{sent} messages were sent without a database");
         trial.recovery.healed(broken);
         trial.accepted_beyond(4 * trial.capacity()).await?;
         trial.check()?;

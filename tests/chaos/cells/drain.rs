@@ -11,7 +11,7 @@ use crate::trial::Trial;
 pub const CELL: Cell = Cell {
     name: "drain",
     fault: "SIGTERM of one worker after the other",
-    setup: Setup::services,
+    setup: || Setup { taps_meta: true, ..Setup::services() },
     resumes_within: Duration::from_secs(2),
     run: |trial, times| Box::pin(run(trial, 12 * times)),
 };

@@ -12,17 +12,20 @@ pub const KILL: Cell = Cell {
     name: "embedded",
     fault: "kill -9, embedded",
     setup: Setup::embedded,
-    resumes_within: Duration::from_secs(2),
+    resumes_within: RESTART,
     run: |trial, times| Box::pin(kill(trial, 25 * times)),
 };
 
 pub const DRAIN: Cell = Cell {
     name: "embedded_drain",
     fault: "SIGTERM, embedded",
-    setup: || Setup { jobs: 2_000, ..Setup::embedded() },
-    resumes_within: Duration::from_secs(2),
+    setup: || Setup { jobs: 3_000, ..Setup::embedded() },
+    resumes_within: RESTART,
     run: |trial, times| Box::pin(drain(trial, 6 * times)),
 };
+
+/// A second of rest, and the start of a process: on a busy machine that takes most of another.
+const RESTART: Duration = Duration::from_secs(3);
 
 async fn kill(trial: &mut Trial<'_>, kills: u32) -> Result<()> {
     for _ in 0..kills {

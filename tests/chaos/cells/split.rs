@@ -14,7 +14,7 @@ pub const FROZEN: Cell = Cell {
     fault: "SIGSTOP beyond the lease, then SIGCONT",
     setup,
     resumes_within: TAKEN_OVER,
-    run: |trial, times| Box::pin(run(trial, Blow::Freeze, 2 * times)),
+    run: |trial, times| Box::pin(run(trial, &[Blow::Freeze], 2 * times)),
 };
 
 pub const CUT_OFF: Cell = Cell {
@@ -22,11 +22,13 @@ pub const CUT_OFF: Cell = Cell {
     fault: "database out of one worker's reach beyond the lease",
     setup,
     resumes_within: TAKEN_OVER,
-    run: |trial, times| Box::pin(run(trial, Blow::CutOff, 2 * times)),
+    run: |trial, times| Box::pin(run(trial, &[Blow::CutOff, Blow::BlackHole], 2 * times)),
 };
 
-/// The lease of these cells lasts 4 s, and is asked for by others every second.
-const TAKEN_OVER: Duration = Duration::from_secs(12);
+/// Promised are 12 s with leases of 8 s. These last 4 s.
+const TAKEN_OVER: Duration = Duration::from_secs(8);
+/// Nobody waits longer; what took longer than was promised, and whether the machine is to blame, is looked at later.
+const GIVE_UP: Duration = Duration::from_secs(30);
 /// Bytes that a worker had written are at the other end of its link by then.
 const IN_THE_SOCKET: Duration = Duration::from_millis(50);
 
@@ -36,7 +38,10 @@ const NUMBER: &str = "1001";
 #[derive(Clone, Copy)]
 enum Blow {
     Freeze,
+    /// Its connections to the database are reset.
     CutOff,
+    /// They stand still, and what stood still arrives when everything is over.
+    BlackHole,
 }
 
 /// One number, so that it stays with whoever took it: the other has nothing to send.
@@ -44,8 +49,8 @@ fn setup() -> Setup {
     Setup { workers: 2, numbers: 1, rate: 80, taps_meta: true, ..Setup::services() }
 }
 
-async fn run(trial: &mut Trial<'_>, blow: Blow, times: u32) -> Result<()> {
-    for _ in 0..times {
+async fn run(trial: &mut Trial<'_>, blows: &[Blow], times: u32) -> Result<()> {
+    for blow in blows.iter().copied().cycle().take(times as usize) {
         let seat = owner(trial).await?;
         let (owner, fence) = trial.ledger.lease(NUMBER).await?;
         let broken_at = Instant::now();
@@ -54,7 +59,7 @@ async fn run(trial: &mut Trial<'_>, blow: Blow, times: u32) -> Result<()> {
         tokio::time::sleep(IN_THE_SOCKET).await;
         trial.note_in_flight().await?;
         let taken_over_at = until_taken_over(trial, 1 - seat).await?;
-        trial.recovery.took(taken_over_at - broken_at);
+        trial.recovery.took(broken_at, taken_over_at);
         trial.pause(Duration::from_millis(500), Duration::from_millis(1_500)).await;
         trial.heal(seat, blow)?;
         // The number may come back to whom it belongs in an even share, by a new lease; then it waits a second.
@@ -67,12 +72,17 @@ async fn run(trial: &mut Trial<'_>, blow: Blow, times: u32) -> Result<()> {
                 ensure!(now_fence > fence, "the old lease came to life again");
                 retaken_at = Some(Instant::now());
             }
-            ensure!(taken_over_at.elapsed() < TAKEN_OVER + TAKEN_OVER, "sending came to nothing");
+            ensure!(taken_over_at.elapsed() < GIVE_UP, "sending came to nothing");
         }
+        // Neither what it had admitted, nor, after a stop in the middle of a send, that send: a permit is good for 25 ms.
+        // A second that holds more than the limit here is no second owner's doing, but one owner's late bytes.
         let late = trial.seats[seat].posts(taken_over_at, retaken_at.unwrap_or_else(Instant::now));
         ensure!(late.is_empty(), "a worker sent {} messages after its number was taken over", late.len());
         trial.accepted_beyond(trial.capacity()).await?;
     }
+    // What was in flight when a worker was stopped was answered. It must not hold against the number that it slept.
+    let holds = trial.ledger.holds().await?;
+    ensure!(holds == 0, "{holds} holds were placed on a number that nothing was wrong with");
     Ok(())
 }
 
@@ -83,7 +93,7 @@ async fn until_taken_over(trial: &Trial<'_>, seat: usize) -> Result<Instant> {
         if let Some(first) = other.posts(started, Instant::now()).first() {
             return Ok(*first);
         }
-        ensure!(started.elapsed() < TAKEN_OVER, "nobody took over");
+        ensure!(started.elapsed() < GIVE_UP, "nobody took over");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -103,6 +113,7 @@ impl Trial<'_> {
         match blow {
             Blow::Freeze => self.seats[seat].freeze()?,
             Blow::CutOff => self.seats[seat].links.database().cut(),
+            Blow::BlackHole => self.seats[seat].links.database().stall(),
         }
         Ok(())
     }
@@ -110,7 +121,7 @@ impl Trial<'_> {
     fn heal(&self, seat: usize, blow: Blow) -> Result<()> {
         match blow {
             Blow::Freeze => self.seats[seat].thaw()?,
-            Blow::CutOff => self.seats[seat].links.database().restore(),
+            Blow::CutOff | Blow::BlackHole => self.seats[seat].links.database().restore(),
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use tidegate::clock;
 use tidegate::job::{self, PoolName, Received};
 use tidegate::keeper::Relay;
 use tidegate::ledger::sqlite::{Access, Migrate, Publish, SqliteLedger};
-use tidegate::ledger::{Cancelled, JobRef, Ledger, Route, Routed, Unseen};
+use tidegate::ledger::{Cancelled, JobRef, Ledger, OutboxStage, Route, Routed, Unseen};
 use tidegate::metrics::PublishResult;
 use tidegate::queue::Publisher;
 use tokio::sync::watch;
@@ -53,14 +53,14 @@ impl Bench {
     }
 
     async fn pending(&self) -> usize {
-        self.ledger.outbox_take(10_000).await.expect("an answer").len()
+        self.ledger.outbox_take(OutboxStage::Any, 10_000).await.expect("an answer").len()
     }
 }
 
 impl Ward {
     fn relay(&mut self, ledger: &Ledger, publisher: Publisher) -> watch::Sender<bool> {
         let (duty, on_duty) = watch::channel(true);
-        let relay = Relay::new(ledger.clone(), publisher, on_duty);
+        let relay = Relay::new(ledger.clone(), publisher, false, on_duty);
         self.spawn(|stop| relay.run(stop));
         duty
     }

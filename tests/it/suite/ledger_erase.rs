@@ -3,7 +3,8 @@
 use tidegate::hold::{Cover, Effect, HoldId, HoldOrder, Scope};
 use tidegate::job::Job;
 use tidegate::ledger::{
-    Admitted, Dead, Enqueued, Erased, Heard, Ledger, News, OutboxRow, Publish, Settled, StrangeChange, Swept,
+    Admitted, Dead, Enqueued, Erased, Heard, Ledger, News, OutboxRow, OutboxStage, Publish, Settled, StrangeChange,
+    Swept,
 };
 use tidegate::outcome::{Reason, State};
 
@@ -167,7 +168,7 @@ pub async fn nothing_else_names_a_forgotten_person(bench: &Bench) {
     assert_eq!(erase(&bench, 3).await, Erased { jobs: 1, cancelled: 0, holds: 0, others: 8 });
     assert_eq!(counts().await, [1, 1, 3, 1, 1, 1]);
     assert_eq!(steps.census().await.dead, 1);
-    let left = bench.outbox_take(9).await.expect("taken");
+    let left = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
     assert!(left.iter().all(|event| event.body.contains(&digits(OTHER))), "{left:?}");
     assert_eq!(bench.windows(OTHER.to_owned(), at(3)).await.expect("listed").len(), 1);
 }

@@ -1,6 +1,6 @@
 //! Events to publish, written by the commit that changes the job.
 
-use tidegate::ledger::{Admitted, Publish};
+use tidegate::ledger::{Admitted, OutboxStage, Publish};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -20,7 +20,7 @@ pub async fn events_are_written_where_somebody_listens(bench: &Bench) {
         steps.settle(&admission, retry(at(10)), at(1)).await;
         let admission = steps.start_again(job, at(10)).await;
         steps.settle(&admission, accepted(), at(11)).await;
-        let events = bench.outbox_take(9).await.expect("taken");
+        let events = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
         assert_eq!(events.iter().map(|event| event.topic.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!(steps.census().await.outbox, expected.len() as u64);
         let Some(last) = events.last() else { continue };
@@ -32,7 +32,7 @@ pub async fn events_are_written_where_somebody_listens(bench: &Bench) {
         assert_eq!((&body["metadata"]["order"], &body["attempt"]), (&17.into(), &2.into()));
         assert_eq!(body["event"], last.event.as_str());
         bench.outbox_done(events.iter().map(|event| event.seq).collect()).await.expect("done");
-        assert!(bench.outbox_take(9).await.expect("taken").is_empty());
+        assert!(bench.outbox_take(OutboxStage::Any, 9).await.expect("taken").is_empty());
     }
 }
 
@@ -41,7 +41,7 @@ pub async fn a_waiting_event_says_until_when(bench: &Bench) {
     let steps = Steps::new(&bench).await;
     let admission = steps.start(job("a"), at(0)).await;
     steps.settle(&admission, retry(at(10)), at(1)).await;
-    let event = bench.outbox_take(1).await.expect("taken").remove(0);
+    let event = bench.outbox_take(OutboxStage::Any, 1).await.expect("taken").remove(0);
     let body: serde_json::Value = serde_json::from_str(&event.body).expect("JSON");
     assert_eq!(event.topic, "message.waiting.default.-");
     let reason = Reason::ServiceUnavailable.as_str();
@@ -61,7 +61,7 @@ pub async fn events_of_delivered_jobs_say_the_same(bench: &Bench) {
     bench.expire(vec![routed(bulk("given up"))], at(1)).await.expect("expired");
     let hold = steps.place(pause(NUMBER), at(2)).await;
     assert_eq!(steps.deliver(bulk("parked"), at(2)).await, Admitted::Parked(hold.id));
-    let events = bench.outbox_take(9).await.expect("taken");
+    let events = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
     let told: Vec<_> = events.iter().map(|event| (event.job.as_str(), event.topic.as_str())).collect();
     let expected = [
         ("accepted", "message.accepted.default.shop"),

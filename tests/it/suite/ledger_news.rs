@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 use tidegate::hold::{Cover, Effect, HoldOrder, Scope};
 use tidegate::job::Category;
 use tidegate::ledger::{
-    FieldsNews, FleetRow, Heard, HoldChange, JobFacts, Ledger, Moved, News, OutboxRow, Publish, StrangeChange,
-    WindowNews,
+    FieldsNews, FleetRow, Heard, HoldChange, JobFacts, Ledger, Moved, News, OutboxRow, OutboxStage, Publish,
+    StrangeChange, WindowNews,
 };
 use tidegate::outcome::{Reason, State};
 
@@ -82,7 +82,7 @@ pub async fn news_told_twice_change_nothing_the_second_time(bench: &Bench) {
         let holds = bench.holds_list(9).await.expect("listed");
         let fleet = bench.fleet_list("number".to_owned()).await.expect("listed");
         let windows = bench.windows(RECIPIENT.to_owned(), at(9)).await.expect("listed");
-        let events = bench.outbox_take(9).await.expect("taken");
+        let events = bench.outbox_take(OutboxStage::Any, 9).await.expect("taken");
         (show, holds, fleet, windows, events, bench.count("SELECT count(*) FROM strange").await)
     };
     let first = bench.apply(news.clone(), at(9)).await.expect("applied");

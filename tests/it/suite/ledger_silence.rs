@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate::job::{Job, OnUnknown};
-use tidegate::ledger::{Heard, Ledger, Moved, Publish, Swept};
+use tidegate::ledger::{Heard, Ledger, Moved, OutboxStage, Publish, Swept};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -101,12 +101,12 @@ pub async fn a_message_not_delivered_in_time_is_told_once(bench: &Bench) {
     ] {
         tell(&bench, status(job(name).key, heard, at(second))).await;
     }
-    let before = bench.outbox_take(99).await.expect("taken");
+    let before = bench.outbox_take(OutboxStage::Any, 99).await.expect("taken");
     bench.outbox_done(before.iter().map(|event| event.seq).collect()).await.expect("done");
     assert_eq!(sweep(&bench, 59).await, Swept::default());
     assert_eq!(sweep(&bench, 60).await, Swept { late: 2, ..Swept::default() });
     assert_eq!(sweep(&bench, 61).await, Swept::default());
-    let events = bench.outbox_take(99).await.expect("taken");
+    let events = bench.outbox_take(OutboxStage::Any, 99).await.expect("taken");
     let mut told: Vec<_> = events.iter().map(|event| (event.job.as_str(), event.topic.as_str())).collect();
     told.sort_unstable();
     assert_eq!(told, [("accepted", "message.late.default.-"), ("sent", "message.late.default.-")]);

@@ -1,5 +1,6 @@
 //! One suite a contract, run against every backend.
 
+mod applying;
 mod bench;
 mod cases;
 mod ledger;
@@ -15,6 +16,7 @@ mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
 mod ledger_news;
+mod ledger_orders;
 #[cfg(feature = "services")]
 mod ledger_outage;
 mod ledger_people;

@@ -53,6 +53,9 @@ ALTER TABLE hold_version ADD COLUMN erased boolean NOT NULL DEFAULT false;
 -- Jobs whose delivery has a time limit that was not reached yet.
 CREATE INDEX jobs_late_at ON jobs (late_at) WHERE late_at IS NOT NULL;
 
+-- 1: the broker has the event, and the outgoing webhook has not.
+ALTER TABLE outbox ADD COLUMN passed_on smallint NOT NULL DEFAULT 0;
+
 -- Counts up with each change of what is known of numbers, accounts and templates.
 CREATE TABLE fleet_version (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),

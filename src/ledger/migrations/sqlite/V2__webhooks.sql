@@ -49,6 +49,9 @@ CREATE TABLE keyring (
 -- Jobs whose delivery has a time limit that was not reached yet.
 CREATE INDEX jobs_late_at ON jobs (late_at) WHERE late_at IS NOT NULL;
 
+-- 1: the broker has the event, and the outgoing webhook has not.
+ALTER TABLE outbox ADD COLUMN passed_on INTEGER NOT NULL DEFAULT 0;
+
 -- Counts up with each change of what other processes must then look at again: 'fleet'.
 CREATE TABLE turns (
     what TEXT PRIMARY KEY,

@@ -80,13 +80,14 @@ async fn what_stands_still_arrives_when_it_moves_again() {
 }
 
 #[tokio::test]
-async fn posts_are_counted_between_any_moments() {
+async fn posts_are_noted_with_their_moment_and_their_number() {
     let bench = bench().await;
     let start = Instant::now();
     let mut stream = connect(&bench.link).await;
     said_back(&mut stream, "GET / HTTP/1.1").await.expect("an answer");
-    assert_eq!(bench.link.posts(start, Instant::now()).len(), 0);
-    said_back(&mut stream, "POST / HTTP/1.1").await.expect("an answer");
-    let now = Instant::now();
-    assert_eq!((bench.link.posts(start, now).len(), bench.link.posts(now, Instant::now()).len()), (1, 0));
+    assert_eq!(bench.link.posts().len(), 0);
+    said_back(&mut stream, "POST /v1/1001/messages HTTP/1.1").await.expect("an answer");
+    let posts = bench.link.posts();
+    assert!(posts[0].at >= start && posts[0].at <= Instant::now(), "{posts:?}");
+    assert_eq!((posts.len(), posts[0].number.as_str()), (1, "1001"));
 }

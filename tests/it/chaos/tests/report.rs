@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::judge::Findings;
 use super::super::report::{Outcome, table};
+use super::super::stall::Stalled;
 
 fn outcome(doubled: usize, bound: usize) -> Outcome {
     Outcome {
@@ -15,6 +16,9 @@ fn outcome(doubled: usize, bound: usize) -> Outcome {
         bound,
         resume: Some(Duration::from_millis(2_340)),
         worst_second: (60, 60),
+        throttled: (2, 1),
+        shortest_rest: Some(Duration::from_millis(1_008)),
+        stalled: Stalled::default(),
         took: Duration::from_secs(9),
         failures: Vec::new(),
     }

@@ -1,0 +1,324 @@
+//! Applies webhooks: the bodies that the gateway kept, in order, each batch in one commit.
+//!
+//! Twice does nothing more: a batch may be applied again after a crash, or by two keepers at a change of duty. A body
+//! that cannot be applied is set aside, and holds up no other.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::job::{JobKey, NumberId, PoolName};
+use crate::ledger::{Applied, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
+use crate::metrics::{Metrics, PriceCategory, PriceType, SettledBy, Update};
+use crate::outcome::State;
+use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
+use crate::webhook::notice::{self, Notice};
+
+/// At most so many bodies, of so many bytes, in one commit.
+const BODIES: u32 = 500;
+const BYTES: usize = 4 << 20;
+/// How long a body may lie when nothing says that it is there: those of other processes.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long to wait for a ledger that is away: at least the first, doubling up to the second.
+const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// After so many failures in a row, while bodies can be read all the same, one of them may be why: each is tried alone.
+const SUSPICIOUS: u32 = 3;
+/// So many bodies may fail alone before it is taken for the ledger's failure after all.
+const MOST_LEFT: u32 = 5;
+/// How old what is known of the numbers' names may be.
+const NAMES: Duration = Duration::from_secs(15);
+/// The kinds under which numbers and templates lie in the ledger.
+const NUMBER: &str = "number";
+const TEMPLATE: &str = "template";
+
+/// The numbers' pools, by id and display number.
+pub type PoolOf = Arc<dyn Fn(&NumberId, &str) -> PoolName + Send + Sync>;
+
+/// What people and numbers are to us.
+#[derive(Clone)]
+pub struct Acquaintance {
+    /// What people may say to us.
+    pub rules: Arc<Rules>,
+    /// The numbers that are known before Meta tells of them, with their display numbers.
+    pub listed: Vec<(NumberId, String)>,
+    /// Where each number belongs.
+    pub pool_of: PoolOf,
+}
+
+/// Applies one ledger's webhooks while it is on duty: one applier in the whole fleet is, by a lease.
+#[derive(Debug)]
+pub struct Applier {
+    ledger: Ledger,
+    metrics: Arc<Metrics>,
+    acquaintance: Acquaintance,
+    names: Arc<Names>,
+    names_until: Option<Instant>,
+    on_duty: watch::Receiver<bool>,
+    arrivals: Option<watch::Receiver<u64>>,
+}
+
+/// What was read of some bodies.
+struct Understood {
+    notices: Vec<Notice>,
+    wanted: Vec<JobKey>,
+    speaks_of_templates: bool,
+    has_unknown_number: bool,
+}
+
+impl fmt::Debug for Acquaintance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquaintance").field("listed", &self.listed).finish_non_exhaustive()
+    }
+}
+
+impl Applier {
+    /// Applies this ledger's webhooks while on duty. `arrivals` changes when this process has kept a body: then it is
+    /// looked for at once.
+    pub fn new(
+        ledger: Ledger,
+        metrics: Arc<Metrics>,
+        acquaintance: Acquaintance,
+        on_duty: watch::Receiver<bool>,
+        arrivals: Option<watch::Receiver<u64>>,
+    ) -> Self {
+        Self { ledger, metrics, acquaintance, names: Arc::default(), names_until: None, on_duty, arrivals }
+    }
+
+    /// Runs until told to stop. A batch that is under way is applied all the same, or will be again.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let _ = stop.run_until_cancelled(self.apply_all()).await;
+    }
+
+    /// Ends with the app that gives the duty.
+    async fn apply_all(&mut self) {
+        let mut failures = Failures::default();
+        while self.on_duty.wait_for(|on_duty| *on_duty).await.is_ok() {
+            match self.apply_next(failures.count >= SUSPICIOUS).await {
+                Ok(count) => {
+                    failures.over();
+                    if count == 0 {
+                        self.until_news().await;
+                    }
+                }
+                Err(error) => sleep(failures.wait(&error)).await,
+            }
+        }
+    }
+
+    /// One batch, if there is any; says of how many bodies.
+    async fn apply_next(&mut self, each: bool) -> Result<usize, LedgerError> {
+        let rows = self.ledger.inbox_take(BODIES, BYTES).await?;
+        self.metrics.inbox_oldest.set(rows.first().map_or(0.0, |row| row.at.as_millis() as f64 / 1_000.0));
+        let count = rows.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        if each {
+            self.apply_each(rows).await?;
+            return Ok(count);
+        }
+        match self.apply(rows.clone()).await {
+            Err(LedgerError::Damaged(problem)) => {
+                tracing::warn!(problem, "{count} webhooks are applied one by one, one of them cannot be: {problem}");
+                self.apply_each(rows).await?;
+            }
+            applied => applied?,
+        }
+        Ok(count)
+    }
+
+    /// Body by body: one that cannot be applied is set aside, and one that fails otherwise is left for later.
+    async fn apply_each(&mut self, rows: Vec<InboxRow>) -> Result<(), LedgerError> {
+        let (mut left, mut failure) = (0, None);
+        for row in rows {
+            match self.apply(vec![row.clone()]).await {
+                Ok(()) => {}
+                Err(LedgerError::Damaged(problem)) => self.set_aside(row, &problem).await?,
+                Err(error) => (left, failure) = (left + 1, Some(error)),
+            }
+            if left >= MOST_LEFT {
+                break;
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn set_aside(&self, row: InboxRow, problem: &str) -> Result<(), LedgerError> {
+        tracing::error!(problem, "webhook {} cannot be applied and is set aside: {problem}", row.seq);
+        let body = String::from_utf8_lossy(&row.body).replace('\0', "\u{fffd}");
+        let strange = vec![StrangeChange { field: "unappliable".to_owned(), body, at: row.at }];
+        let news = News { read: vec![row.seq], strange, ..News::default() };
+        self.ledger.apply(news, clock::now().wall).await?;
+        self.metrics.webhook_updates.inc(Update::Strange);
+        Ok(())
+    }
+
+    async fn apply(&mut self, rows: Vec<InboxRow>) -> Result<(), LedgerError> {
+        let began = Instant::now();
+        let now = clock::now().wall;
+        let read: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        let names = self.names.clone();
+        let Understood { notices, wanted, speaks_of_templates, has_unknown_number } =
+            beside(move || understand(&rows, &names)).await?;
+        let facts = self.facts(wanted).await?;
+        self.learn_names(has_unknown_number).await?;
+        let templates = if speaks_of_templates {
+            meaning::template_times(&self.ledger.fleet_list(TEMPLATE.to_owned()).await?)
+        } else {
+            HashMap::new()
+        };
+        let (rules, names) = (self.acquaintance.rules.clone(), self.names.clone());
+        let say = move || {
+            let known = Known { rules: &rules, names: &names, facts: &facts, templates: &templates, now };
+            meaning::news(notices, &known)
+        };
+        let Meaning { mut news, updates } = beside(say).await?;
+        news.read = read;
+        let told: Vec<State> = news.statuses.iter().map(|status| status.heard.state()).collect();
+        let applied = self.ledger.apply(news, now).await?;
+        self.metrics.webhook_apply.observe(began.elapsed().as_secs_f64());
+        updates.into_iter().for_each(|update| self.metrics.webhook_updates.inc(update));
+        self.tell(&told, applied);
+        Ok(())
+    }
+
+    async fn facts(&self, wanted: Vec<JobKey>) -> Result<HashMap<JobKey, JobFacts>, LedgerError> {
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let facts = self.ledger.job_facts(wanted.clone()).await?;
+        Ok(wanted.into_iter().zip(facts).filter_map(|(key, facts)| Some((key, facts?))).collect())
+    }
+
+    /// Looks the numbers' names up anew, if what is known is old or does not do.
+    async fn learn_names(&mut self, at_once: bool) -> Result<(), LedgerError> {
+        if !at_once && self.names_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(());
+        }
+        let Acquaintance { listed, pool_of, .. } = &self.acquaintance;
+        let rows = self.ledger.fleet_list(NUMBER.to_owned()).await?;
+        let mut names = Names::default();
+        for (id, display) in listed.iter().cloned().chain(rows.iter().filter_map(Names::of_row)) {
+            let pool = pool_of(&id, &display);
+            names.add(id, &display, pool);
+        }
+        self.names = Arc::new(names);
+        self.names_until = Some(Instant::now() + NAMES);
+        Ok(())
+    }
+
+    fn tell(&self, told: &[State], applied: Applied) {
+        let Applied { statuses, suppressed, priced } = applied;
+        for (state, moved) in told.iter().zip(statuses) {
+            self.metrics.webhook_updates.inc(update(*state, moved));
+            let Moved::Job { from, to, after } = moved else { continue };
+            self.metrics.jobs.inc(to);
+            if from == State::Unknown {
+                self.metrics.unknown_settled.inc(SettledBy::Webhook);
+            }
+            if let (State::Delivered, Some(after)) = (to, after) {
+                self.metrics.delivery_latency.observe(after.as_secs_f64());
+            }
+        }
+        for price in priced {
+            let kind = price.kind.parse().unwrap_or(PriceType::Other);
+            self.metrics.priced.inc(kind, price.category.parse().unwrap_or(PriceCategory::Other));
+        }
+        if suppressed > 0 {
+            self.metrics.suppressed.inc_by(u64::from(suppressed));
+            tracing::info!(
+                suppressed,
+                "{suppressed} recipients were not on WhatsApp three times in a row, they are left alone for a week"
+            );
+        }
+    }
+
+    /// Waits until a body was kept, or for a while.
+    async fn until_news(&mut self) {
+        let arrival = async {
+            match &mut self.arrivals {
+                Some(arrivals) if arrivals.has_changed().is_ok() => {
+                    // Its end is seen at the next turn.
+                    let _ended = arrivals.changed().await;
+                }
+                // Nobody here keeps any.
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = arrival => {}
+            () = sleep(LOOK) => {}
+        }
+    }
+}
+
+/// What is heavy is done beside the loop, which has messages to send. A panic is a body's fault, and no reason to stop.
+async fn beside<Answer: Send + 'static>(work: impl FnOnce() -> Answer + Send + 'static) -> Result<Answer, LedgerError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| LedgerError::Damaged(format!("webhooks cannot be read: {panic}")))
+}
+
+fn understand(rows: &[InboxRow], names: &Names) -> Understood {
+    let notices: Vec<Notice> = rows.iter().flat_map(|row| notice::read(&row.body, row.at)).collect();
+    let is_unknown = |notice: &Notice| matches!(notice, Notice::Number(_, news) if names.id(news.display()).is_none());
+    Understood {
+        wanted: meaning::wanted(&notices),
+        speaks_of_templates: notices.iter().any(|notice| matches!(notice, Notice::Template(..))),
+        has_unknown_number: notices.iter().any(is_unknown),
+        notices,
+    }
+}
+
+fn update(told: State, moved: Moved) -> Update {
+    match (moved, told) {
+        (Moved::Stranger, _) => Update::Foreign,
+        (Moved::Job { .. } | Moved::Nothing, State::Sent) => Update::Sent,
+        (Moved::Job { .. } | Moved::Nothing, State::Delivered) => Update::Delivered,
+        (Moved::Job { .. } | Moved::Nothing, State::Read) => Update::Read,
+        // The only others that a status tells are `failed` and `suppressed`.
+        (
+            Moved::Job { .. } | Moved::Nothing,
+            State::Failed
+            | State::Suppressed
+            | State::Queued
+            | State::Waiting
+            | State::Sending
+            | State::Unknown
+            | State::Accepted
+            | State::Expired
+            | State::Cancelled
+            | State::Unresolved,
+        ) => Update::Failed,
+    }
+}
+
+/// Failures in a row: how long to wait, and whether it was told.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+}
+
+impl Failures {
+    fn wait(&mut self, error: &LedgerError) -> Duration {
+        let (first, most) = AWAY;
+        let longest = first.saturating_mul(2_u32.saturating_pow(self.count)).min(most);
+        if self.count == 0 {
+            tracing::warn!(%error, "webhooks wait in the ledger: {error}");
+        }
+        self.count = self.count.saturating_add(1);
+        first + (longest - first).mul_f64(rand::random())
+    }
+
+    fn over(&mut self) {
+        if self.count > 0 {
+            tracing::info!("webhooks are applied again");
+        }
+        self.count = 0;
+    }
+}
