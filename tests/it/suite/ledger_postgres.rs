@@ -1,20 +1,30 @@
 //! The ledger's suite on PostgreSQL, and what only a database of several workers can promise.
 
+use tidegate::hold::{Cover, Effect, HoldId, Scope};
 use tidegate::ledger::postgres::migrate;
-use tidegate::ledger::{AdmitRequest, Admitted, Fence, LedgerError, Migrate, Publish};
+use tidegate::ledger::{
+    AdmitRequest, Admitted, Fence, Heard, HoldChange, LedgerError, Migrate, Moved, News, Publish, StrangeChange,
+};
 use tidegate::outcome::State;
 
 use super::bench::Bench;
 use super::cases::ledger_suite;
 use super::ledger::*;
 use super::ledger_model::every_job_stands_in_one_state;
+use super::ledger_orders::every_order_leaves_the_same_row;
 use super::schema::Schema;
+use super::told::status;
 
 ledger_suite!(postgres);
 
 #[test]
 fn every_job_stands_in_one_state_whatever_is_done() {
     every_job_stands_in_one_state(10, Bench::postgres);
+}
+
+#[tokio::test]
+async fn every_order_of_a_messages_webhooks_leaves_the_same_row() {
+    every_order_leaves_the_same_row(&Bench::postgres().await, 2_000).await;
 }
 
 #[tokio::test]
@@ -162,4 +172,29 @@ async fn a_schema_one_version_ahead_still_works_and_a_later_one_does_not() {
     age(4).await;
     let refused = schema.open(Migrate::Auto, Publish::Off).await.expect_err("too new");
     assert!(matches!(refused, LedgerError::Schema { found: 4, known: 2 }), "{refused}");
+}
+
+#[tokio::test]
+async fn several_that_apply_the_same_bodies_at_once_say_them_once() {
+    let bench = Bench::postgres().await;
+    let second = bench.another().await;
+    let steps = Steps::new(&bench).await;
+    let admission = steps.start(job("a"), at(0)).await;
+    steps.settle(&admission, accepted(), at(1)).await;
+    bench.inbox_put(vec![b"{}".to_vec()], at(2)).await.expect("put");
+    let read = vec![bench.inbox_take(9, 9_999).await.expect("taken")[0].seq];
+    let stop = order(Cover::of(Scope::Recipient, "+447700900123"), Effect::End, None);
+    let news = || News {
+        read: read.clone(),
+        statuses: vec![status(job("a").key, Heard::Sent, at(3))],
+        holds: vec![HoldChange::Place(stop.clone())],
+        strange: vec![StrangeChange { field: "new".to_owned(), body: "{}".to_owned(), at: at(3) }],
+        ..News::default()
+    };
+    let (one, two) = tokio::join!(bench.apply(news(), at(4)), second.apply(news(), at(4)));
+    let moved = [one.expect("applied"), two.expect("applied")].map(|applied| applied.statuses[0] == Moved::Nothing);
+    assert_eq!(moved.into_iter().filter(|nothing| *nothing).count(), 1);
+    assert_eq!(bench.count("SELECT count(*) FROM strange").await, 1);
+    assert_eq!(bench.recipient_holds(HoldId(0), 9).await.expect("listed")[0].step, 1);
+    assert_eq!(bench.count("SELECT count(*) FROM inbox").await, 0);
 }
