@@ -408,6 +408,16 @@ pub struct JobRow {
     pub created_at: Timestamp,
     /// When Meta took it.
     pub accepted_at: Option<Timestamp>,
+    /// When Meta sent it on.
+    pub sent_at: Option<Timestamp>,
+    /// When it reached the phone.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was opened.
+    pub read_at: Option<Timestamp>,
+    /// How Meta prices it: `regular`, `free_customer_service`, `free_entry_point`.
+    pub cost_type: Option<String>,
+    /// As what: `marketing`, `utility`, …
+    pub cost_category: Option<String>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// When the row last changed.

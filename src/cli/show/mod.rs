@@ -149,6 +149,10 @@ fn told(shown: &Shown, now: Timestamp) -> String {
             ("created", at(Some(job.created_at))),
             ("due", at(job.due_at)),
             ("accepted", at(job.accepted_at)),
+            ("sent", at(job.sent_at)),
+            ("delivered", at(job.delivered_at)),
+            ("read", at(job.read_at)),
+            ("price", price(job)),
             ("ended", at(job.ended_at)),
             ("changed", at(Some(job.updated_at))),
             ("expires", at(Some(job.expires_at)).filter(|_| !job.state.has_ended())),
@@ -157,6 +161,11 @@ fn told(shown: &Shown, now: Timestamp) -> String {
         None,
     );
     if shown.trail.is_empty() { facts } else { format!("{facts}\n\n{}", table(&shown.trail, TRAIL, None)) }
+}
+
+fn price(job: &JobRow) -> Option<String> {
+    let parts: Vec<_> = [job.cost_category.clone(), job.cost_type.clone()].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn said_by_meta(job: &JobRow) -> Option<String> {

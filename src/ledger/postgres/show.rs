@@ -20,7 +20,8 @@ const JOB: &str = "SELECT j.key, j.id, j.source, j.state, j.reason, j.code, l.po
         coalesce(j.number, nullif(l.pinned, '')), j.recipient, j.category, j.attempt, j.wamid,
         CASE WHEN w.class = 0 AND w.owner IS NULL AND w.held = 0 THEN w.due_at END, j.deadline, j.expires_at,
         j.created_at, j.accepted_at, j.ended_at, j.updated_at, j.details,
-        h.id, h.scope, h.subject, h.category, h.country, h.effect, h.reason, h.who, h.since, h.until, h.probe, h.step
+        h.id, h.scope, h.subject, h.category, h.country, h.effect, h.reason, h.who, h.since, h.until, h.probe, h.step,
+        j.sent_at, j.delivered_at, j.read_at, j.cost_type, j.cost_category
     FROM jobs j JOIN lanes l ON l.id = j.lane
     LEFT JOIN waiting w ON w.key = j.key
     LEFT JOIN holds h ON h.id = w.held AND w.held > 0";
@@ -154,6 +155,11 @@ fn read(row: &Row) -> Result<JobRow, LedgerError> {
         expires_at: Timestamp::from_millis(row.try_get(17)?),
         created_at: Timestamp::from_millis(row.try_get(18)?),
         accepted_at: time(row, 19)?,
+        sent_at: time(row, 35)?,
+        delivered_at: time(row, 36)?,
+        read_at: time(row, 37)?,
+        cost_type: row.try_get(38)?,
+        cost_category: row.try_get(39)?,
         ended_at: time(row, 20)?,
         updated_at: Timestamp::from_millis(row.try_get(21)?),
         details: row.try_get(22)?,

@@ -88,12 +88,15 @@ impl Desk {
         if !leases.hold(self, request, now)? {
             return Ok(Admitted::LeaseLost);
         }
+        let hold = self.hold_against(request, now)?;
+        let ends = hold.as_ref().is_some_and(|hold| hold.effect == Effect::End);
         if job.message.is_free_form()
+            && !ends
             && let Some(answer) = self.mind_window(standing, request, now)?
         {
             return Ok(answer);
         }
-        match self.hold_against(request, now)? {
+        match hold {
             Some(hold) => self.turn_away(standing, &hold, now),
             None => self.let_go(standing, request, now),
         }
@@ -200,11 +203,14 @@ impl Desk {
 
     /// Ends a job that was attempted too often without an outcome, and sets its body aside.
     pub(super) fn poison(&self, standing: &Standing, now: Timestamp) -> Result<(), LedgerError> {
-        let body: String = self
+        let body: Option<String> = self
             .conn
             .prepare_cached("SELECT body FROM bodies WHERE seq = ?1")?
-            .query_row([standing.seq], |row| row.get(0))?;
-        self.bury(&[dead(body, Reason::Poison.as_str(), "", now)])?;
+            .query_row([standing.seq], |row| row.get(0))
+            .optional()?;
+        if let Some(body) = body {
+            self.bury(&[dead(body, Reason::Poison.as_str(), "", now)])?;
+        }
         self.end(standing, &End::ours(State::Failed, Reason::Poison, now))
     }
 

@@ -72,7 +72,7 @@ impl Desk {
     fn change_hold(&self, change: &HoldChange, now: Timestamp) -> Result<(), LedgerError> {
         match change {
             HoldChange::Place(order) => self.place(order, now).map(drop),
-            HoldChange::Lift { cover, only } => self.lift_cover(cover, only).map(drop),
+            HoldChange::Lift { cover, only } => self.lift_cover(cover, only).map(|_| ()),
         }
     }
 

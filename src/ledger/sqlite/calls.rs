@@ -17,7 +17,7 @@ use crate::ledger::{
 use crate::outcome::Reason;
 
 /// A command beside a running worker holds the write lock for at most so many rows.
-const BATCH: usize = 200;
+pub(super) const BATCH: usize = 200;
 
 impl SqliteLedger {
     pub(in crate::ledger) async fn enqueue(

@@ -37,7 +37,8 @@ impl Desk {
         let accepted_at = (end.state == State::Accepted).then_some(end.at.as_millis());
         self.conn
             .prepare_cached(
-                "UPDATE jobs SET state = ?2, reason = ?3, code = ?4, details = ?5, wamid = ?6, accepted_at = ?7,
+                "UPDATE jobs SET state = ?2, reason = ?3, code = ?4, details = iif(recipient = '', NULL, ?5),
+                     wamid = iif(recipient = '', NULL, ?6), accepted_at = ?7,
                      ended_at = ?8, updated_at = ?8, deadline = NULL,
                      late_at = iif(?2 = 'accepted', late_at, NULL)
                  WHERE seq = ?1",
@@ -65,8 +66,10 @@ impl Desk {
         Ok(())
     }
 
-    /// Lets a job wait: its row goes out of the worker's hands.
+    /// Lets a job wait: its row goes out of the worker's hands. Of a person who was forgotten meanwhile there is no
+    /// row any more: then it ends.
     pub(super) fn wait(&self, job: &Standing, wait: &Wait<'_>) -> Result<(), LedgerError> {
+        let Some(until) = self.put_in_line(job.seq, wait.place)? else { return self.end_bodiless(job, wait.at) };
         self.conn
             .prepare_cached(
                 "UPDATE jobs SET state = 'waiting', reason = ?2, code = ?3, charged = ?4, lost = ?5, updated_at = ?6,
@@ -76,25 +79,40 @@ impl Desk {
             .execute(
                 params![job.seq, wait.reason.as_str(), wait.code, wait.charged, wait.lost, wait.at.as_millis(),],
             )?;
-        let until = match wait.place {
-            Place::Due(due) => {
-                self.conn
-                    .prepare_cached("UPDATE waiting SET owned = 0, held = 0, class = 0, due_at = ?2 WHERE seq = ?1")?
-                    .execute(params![job.seq, due.as_millis()])?;
-                self.stir_work();
-                Some(due)
-            }
-            Place::Under(hold) => {
-                self.conn
-                    .prepare_cached("UPDATE waiting SET owned = 0, held = ?2 WHERE seq = ?1")?
-                    .execute(params![job.seq, hold.id.0])?;
-                hold.until
-            }
-        };
         let turn = self.follow(job, wait, until)?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(State::Waiting, Some(wait.reason));
         self.publish(job.seq, &Happened { until, turn, ..Happened::of(State::Waiting, wait.at) })
+    }
+
+    /// Puts a job's row where it shall wait, and says until when; none if there is no row.
+    fn put_in_line(&self, seq: i64, place: Place<'_>) -> Result<Option<Option<Timestamp>>, LedgerError> {
+        let (moved, until) = match place {
+            Place::Due(due) => {
+                let moved = self
+                    .conn
+                    .prepare_cached("UPDATE waiting SET owned = 0, held = 0, class = 0, due_at = ?2 WHERE seq = ?1")?
+                    .execute(params![seq, due.as_millis()])?;
+                self.stir_work();
+                (moved, Some(due))
+            }
+            Place::Under(hold) => {
+                let moved = self
+                    .conn
+                    .prepare_cached("UPDATE waiting SET owned = 0, held = ?2 WHERE seq = ?1")?
+                    .execute(params![seq, hold.id.0])?;
+                (moved, hold.until)
+            }
+        };
+        Ok((moved > 0).then_some(until))
+    }
+
+    /// Ends a job that cannot be sent again, since its body is gone.
+    fn end_bodiless(&self, job: &Standing, at: Timestamp) -> Result<(), LedgerError> {
+        let is_lost = job.state == State::Unknown;
+        let (state, reason) =
+            if is_lost { (State::Unresolved, Reason::Left) } else { (State::Cancelled, Reason::Cancelled) };
+        self.end(job, &End::ours(state, reason, at))
     }
 
     /// Puts a claimed row back where it stood.

@@ -45,6 +45,8 @@ pub(super) struct Known {
     pub(super) has_lifted: bool,
     /// Whether any recipient is held.
     pub(super) has_recipients: bool,
+    /// Whether any of them was forgotten, so that the hold goes by a hash.
+    pub(super) has_hidden: bool,
 }
 
 impl HoldCache {
@@ -83,6 +85,13 @@ impl HoldCache {
         self.trials.borrow_mut().insert(hold, Trial { until, given_at: now });
     }
 
+    /// A recipient's hold was placed: the next look reads again, unless it would find nothing new.
+    pub(super) fn note_recipient(&self) {
+        if !self.known.borrow().has_recipients {
+            self.forget();
+        }
+    }
+
     /// The next look reads again.
     pub(super) fn forget(&self) {
         self.is_fresh.set(false);
@@ -95,7 +104,13 @@ impl Known {
         let has_lifted = conn.prepare_cached("SELECT 1 FROM holds WHERE lifted = 1 LIMIT 1")?.exists([])?;
         let has_recipients =
             conn.prepare_cached("SELECT 1 FROM holds WHERE scope = 'recipient' AND lifted = 0 LIMIT 1")?.exists([])?;
-        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, has_lifted, has_recipients })
+        let has_hidden = conn
+            .prepare_cached(
+                "SELECT 1 FROM holds
+                 WHERE scope = 'recipient' AND subject >= 'erased:' AND subject < 'erased;' AND lifted = 0 LIMIT 1",
+            )?
+            .exists([])?;
+        Ok(Self { set: HoldSet::new(all.iter().cloned()), all, has_lifted, has_recipients, has_hidden })
     }
 }
 

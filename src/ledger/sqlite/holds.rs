@@ -13,7 +13,12 @@ use crate::outcome::Reason;
 impl Desk {
     /// Places a hold; the same cover has one hold, and the later `until` rules.
     pub(super) fn place(&self, order: &HoldOrder, now: Timestamp) -> Result<Hold, LedgerError> {
-        let cover = &order.cover;
+        // Of a person who was forgotten, the hold that stands goes on.
+        let hidden = match self.hidden_cover(&order.cover)? {
+            Some(hidden) => self.of_cover(&hidden)?.map(|_| hidden),
+            None => None,
+        };
+        let cover = hidden.as_ref().unwrap_or(&order.cover);
         let category = cover.category.map_or("", Category::as_str);
         let country = cover.country.as_deref().unwrap_or("");
         // A lifted hold that still has rows to let out begins anew.
@@ -46,7 +51,12 @@ impl Desk {
             ],
             |row| Ok(hold_cache::hold(row, 0)),
         )??;
-        self.holds.forget();
+        // A million of them may be imported while jobs are admitted.
+        if cover.scope == Scope::Recipient {
+            self.holds.note_recipient()
+        } else {
+            self.holds.forget()
+        }
         self.stir_holds();
         Ok(hold)
     }
@@ -64,13 +74,29 @@ impl Desk {
         Ok(lifted > 0)
     }
 
-    /// Lifts the hold with a cover, if it stands for one of these reasons.
-    pub(super) fn lift_cover(&self, cover: &Cover, only: &[Reason]) -> Result<bool, LedgerError> {
-        let standing = self.of_cover(cover)?;
-        match standing.filter(|hold| only.contains(&hold.reason)) {
-            Some(hold) => self.lift(hold.id),
-            None => Ok(false),
+    /// Places holds, and says how many did not stand before.
+    pub(super) fn place_many(&self, orders: &[HoldOrder], now: Timestamp) -> Result<u32, LedgerError> {
+        let mut new = 0;
+        for order in orders {
+            new += u32::from(self.place(order, now)?.step == 1);
         }
+        Ok(new)
+    }
+
+    /// Lifts the hold with a cover, if it stands for one of these reasons; that of a person who was forgotten too.
+    pub(super) fn lift_cover(&self, cover: &Cover, only: &[Reason]) -> Result<u32, LedgerError> {
+        let mut lifted = 0;
+        for cover in [Some(cover.clone()), self.hidden_cover(cover)?].into_iter().flatten() {
+            if let Some(hold) = self.of_cover(&cover)?.filter(|hold| only.contains(&hold.reason)) {
+                lifted += u32::from(self.lift(hold.id)?);
+            }
+        }
+        Ok(lifted)
+    }
+
+    /// Lifts the holds with these covers that stand for one of these reasons, and says how many stood.
+    pub(super) fn lift_covers(&self, covers: &[Cover], only: &[Reason]) -> Result<u32, LedgerError> {
+        covers.iter().map(|cover| self.lift_cover(cover, only)).sum()
     }
 
     /// The hold with a cover, if it stands.
@@ -156,8 +182,9 @@ impl Desk {
         if !self.holds.known(&self.conn)?.has_recipients {
             return Ok(Vec::new());
         }
-        let query = format!("SELECT {COLUMNS} FROM holds WHERE scope = ?1 AND subject = ?2 AND lifted = 0");
-        hold_cache::read(&self.conn, &query, params![Scope::Recipient.as_str(), recipient])
+        let query = format!("SELECT {COLUMNS} FROM holds WHERE scope = ?1 AND subject IN (?2, ?3) AND lifted = 0");
+        let hidden = self.hidden_cover(&Cover::of(Scope::Recipient, recipient))?.map(|cover| cover.subject);
+        hold_cache::read(&self.conn, &query, params![Scope::Recipient.as_str(), recipient, hidden])
     }
 }
 

@@ -43,6 +43,18 @@ impl Desk {
         Ok(self.place(&order, now)?.step == 1)
     }
 
+    /// The same of a job's recipient.
+    pub(super) fn miss_of(&self, seq: i64, code: Option<u32>, now: Timestamp) -> Result<(), LedgerError> {
+        if code != Some(UNDELIVERABLE) {
+            return Ok(());
+        }
+        let recipient: String = self
+            .conn
+            .prepare_cached("SELECT recipient FROM jobs WHERE seq = ?1")?
+            .query_row([seq], |row| row.get(0))?;
+        self.miss(&recipient, code, now).map(drop)
+    }
+
     /// A message arrived.
     pub(super) fn forget_misses(&self, recipient: &str) -> Result<(), LedgerError> {
         self.conn.prepare_cached("DELETE FROM misses WHERE recipient = ?1")?.execute([recipient])?;

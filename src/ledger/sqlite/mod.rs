@@ -12,6 +12,7 @@ mod change;
 mod claim;
 mod desk;
 mod enqueue;
+mod erasing;
 mod event;
 mod fleet;
 mod hold_cache;

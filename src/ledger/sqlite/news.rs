@@ -1,6 +1,7 @@
 //! What webhooks tell.
 
-use super::{SqliteLedger, inbox, show, windows};
+use super::calls::BATCH;
+use super::{SqliteLedger, erasing, inbox, show, windows};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
@@ -37,27 +38,65 @@ impl SqliteLedger {
         orders: Vec<HoldOrder>,
         now: Timestamp,
     ) -> Result<u32, LedgerError> {
-        let _ = (orders, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        let mut orders = orders.into_iter();
+        let mut new = 0;
+        loop {
+            let batch: Vec<_> = orders.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(new);
+            }
+            new += self.write(batch.len(), move |desk| desk.place_many(&batch, now)).await?;
+        }
     }
 
     pub(in crate::ledger) async fn lift_covers(
         &self,
         covers: Vec<Cover>,
         only: &'static [Reason],
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Result<u32, LedgerError> {
-        let _ = (covers, only, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        let mut covers = covers.into_iter();
+        let mut lifted = 0;
+        loop {
+            let batch: Vec<_> = covers.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(lifted);
+            }
+            lifted += self.write(batch.len(), move |desk| desk.lift_covers(&batch, only)).await?;
+        }
     }
 
     pub(in crate::ledger) async fn recipient_holds(&self, after: HoldId, limit: u32) -> Result<Vec<Hold>, LedgerError> {
-        let _ = (after, limit);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        self.read(move |conn| show::recipient_holds(conn, after, limit)).await
     }
 
     pub(in crate::ledger) async fn erase(&self, recipient: String, now: Timestamp) -> Result<Erased, LedgerError> {
-        let _ = (recipient, now);
-        Err(LedgerError::Damaged("not built".to_owned()))
+        if recipient.is_empty() {
+            return Ok(Erased::default());
+        }
+        let mut erased = Erased::default();
+        // Found first, so that the writer waits for no look at every job; what came in meanwhile is found next.
+        loop {
+            let person = recipient.clone();
+            let seqs = self.read(move |conn| erasing::jobs_of(conn, &person)).await?;
+            if seqs.is_empty() {
+                break;
+            }
+            for batch in seqs.chunks(BATCH) {
+                let (batch, person) = (batch.to_vec(), recipient.clone());
+                let done = self.write(batch.len(), move |desk| desk.erase_jobs(&batch, &person, now)).await?;
+                erased.jobs += done.jobs;
+                erased.cancelled += done.cancelled;
+            }
+        }
+        let person = recipient.clone();
+        let done = self.write(1, move |desk| desk.erase_rest(&person)).await?;
+        (erased.holds, erased.others) = (done.holds, done.others);
+        let naming = self.read(move |conn| erasing::naming(conn, &recipient)).await?;
+        for batch in naming.chunks(BATCH) {
+            let batch = batch.to_vec();
+            erased.others += self.write(batch.len(), move |desk| desk.drop_naming(&batch)).await?;
+        }
+        Ok(erased)
     }
 }

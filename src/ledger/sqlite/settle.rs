@@ -63,15 +63,10 @@ impl Desk {
                 let details = Some(details.as_str()).filter(|details| !details.is_empty());
                 let reason = Some(*reason);
                 self.end(job, &End { state: *state, reason, code: *code, details, wamid: None, at })?;
-                if code.is_some() { self.miss(&self.recipient(job.seq)?, *code, at).map(drop) } else { Ok(()) }
+                self.miss_of(job.seq, *code, at)
             }
             Fate::Unknown { cause, until } => self.lose(job, cause.reason(), *until, at),
         }
-    }
-
-    fn recipient(&self, seq: i64) -> Result<String, LedgerError> {
-        let mut find = self.conn.prepare_cached("SELECT recipient FROM jobs WHERE seq = ?1")?;
-        Ok(find.query_row([seq], |row| row.get(0))?)
     }
 
     /// The attempt has no outcome: perhaps it was sent. Its row stays, and its policy decides later.

@@ -6,7 +6,7 @@ use super::cancel::rows_of;
 use super::desk::{known_word, time, word};
 use super::hold_cache;
 use crate::clock::Timestamp;
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldId};
 use crate::job::{JobKey, NumberId, PoolName};
 use crate::ledger::{JobFacts, JobFilter, JobRef, JobRow, LedgerError, TrailEntry};
 use crate::outcome::State;
@@ -18,7 +18,8 @@ const JOB: &str = "SELECT j.key, j.id, j.source, j.state, j.reason, j.code, l.po
         coalesce(j.number, nullif(l.pinned, '')), j.recipient, j.category, j.attempt, j.wamid,
         iif(w.class = 0 AND w.owned = 0 AND w.held = 0, w.due_at, NULL), j.deadline, j.expires_at, j.created_at,
         j.accepted_at, j.ended_at, j.updated_at, j.details,
-        h.id, h.scope, h.subject, h.category, h.country, h.effect, h.reason, h.who, h.since, h.until, h.probe, h.step
+        h.id, h.scope, h.subject, h.category, h.country, h.effect, h.reason, h.who, h.since, h.until, h.probe, h.step,
+        j.sent_at, j.delivered_at, j.read_at, j.cost_type, j.cost_category
     FROM jobs j JOIN lanes l ON l.id = j.lane
     LEFT JOIN waiting w ON w.seq = j.seq
     LEFT JOIN holds h ON h.id = w.held AND w.held > 0";
@@ -131,6 +132,15 @@ pub(super) fn holds(conn: &Connection, limit: u32) -> Result<Vec<Hold>, LedgerEr
     hold_cache::read(conn, &query, [limit])
 }
 
+/// Recipients' holds with a higher id than `after`, the lowest first.
+pub(super) fn recipient_holds(conn: &Connection, after: HoldId, limit: u32) -> Result<Vec<Hold>, LedgerError> {
+    let columns = hold_cache::COLUMNS;
+    let query = format!(
+        "SELECT {columns} FROM holds WHERE +scope = 'recipient' AND lifted = 0 AND id > ?1 ORDER BY id LIMIT ?2"
+    );
+    hold_cache::read(conn, &query, params![after.0, limit])
+}
+
 fn read(row: &Row<'_>) -> Result<JobRow, LedgerError> {
     let is_held = row.get::<_, Option<i64>>(23)?.is_some();
     Ok(JobRow {
@@ -154,6 +164,11 @@ fn read(row: &Row<'_>) -> Result<JobRow, LedgerError> {
         expires_at: Timestamp::from_millis(row.get(17)?),
         created_at: Timestamp::from_millis(row.get(18)?),
         accepted_at: time(row, 19)?,
+        sent_at: time(row, 35)?,
+        delivered_at: time(row, 36)?,
+        read_at: time(row, 37)?,
+        cost_type: row.get(38)?,
+        cost_category: row.get(39)?,
         ended_at: time(row, 20)?,
         updated_at: Timestamp::from_millis(row.get(21)?),
         details: row.get(22)?,

@@ -67,7 +67,7 @@ impl Desk {
         }
         self.move_told(&before, &after, news)?;
         telling.applied.suppressed += u32::from(self.count_miss(&after, now)?);
-        let since_accepted = after.accepted_at.map(|accepted_at| news.at.since(accepted_at));
+        let since_accepted = before.accepted_at.map(|accepted_at| news.at.since(accepted_at));
         Ok(Moved::Job { from: before.state, to: after.state, after: since_accepted })
     }
 
@@ -183,8 +183,7 @@ impl Told {
             Heard::Sent | Heard::Delivered | Heard::Read => true,
             Heard::Failed(_) => false,
         };
-        // Our own answer knows the moment better than Meta's clock of whole seconds; its job ended at that moment.
-        if is_proof && !(self.accepted_at.is_some() && self.accepted_at == self.ended_at) {
+        if is_proof {
             told.accepted_at = earliest(told.accepted_at, news.at);
         }
         // Meta's ids hold the phone number.

@@ -53,8 +53,8 @@ impl Desk {
             return Ok(Way::Open);
         }
         let is_pinned = request.routed.route.pinned.is_some();
-        let sibling = open.into_iter().map(|window| window.number).find(|number| request.siblings.contains(number));
-        if let Some(number) = sibling.filter(|_| !is_pinned) {
+        let siblings = open.into_iter().filter(|window| !is_pinned && request.siblings.contains(&window.number));
+        if let Some((_, number)) = siblings.map(|window| (window.until, window.number)).max() {
             return Ok(Way::By(number));
         }
         let since = self.inbound_since(&request.number)?;
@@ -111,11 +111,10 @@ impl Desk {
     }
 }
 
-/// The windows of a recipient that are open, the one that closes last first.
+/// The windows of a recipient that are open, in order of numbers.
 pub(super) fn list(conn: &Connection, recipient: &str, now: Timestamp) -> Result<Vec<WindowNews>, LedgerError> {
-    let mut find = conn.prepare_cached(
-        "SELECT number, until FROM windows WHERE recipient = ?1 AND until > ?2 ORDER BY until DESC, number",
-    )?;
+    let mut find =
+        conn.prepare_cached("SELECT number, until FROM windows WHERE recipient = ?1 AND until > ?2 ORDER BY number")?;
     let mut rows = find.query(params![recipient, now.as_millis()])?;
     let mut open = Vec::new();
     while let Some(row) = rows.next()? {

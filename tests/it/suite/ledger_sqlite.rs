@@ -4,19 +4,25 @@ use std::path::Path;
 use std::process::Command;
 
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger, migrate};
-use tidegate::ledger::{Admitted, Ledger, LedgerError};
+use tidegate::ledger::{Admitted, FleetRow, Ledger, LedgerError};
 use tidegate::outcome::State;
 
 use super::bench::{Bench, File};
 use super::cases::ledger_suite;
 use super::ledger::*;
 use super::ledger_model::every_job_stands_in_one_state;
+use super::ledger_orders::every_order_leaves_the_same_row;
 
 ledger_suite!(sqlite);
 
 #[test]
 fn every_job_stands_in_one_state_whatever_is_done() {
     every_job_stands_in_one_state(48, Bench::sqlite);
+}
+
+#[tokio::test]
+async fn every_order_of_a_messages_webhooks_leaves_the_same_row() {
+    every_order_leaves_the_same_row(&Bench::sqlite().await, 20_000).await;
 }
 
 #[tokio::test]
@@ -120,6 +126,29 @@ async fn the_worker_notices_what_a_command_wrote() {
     assert!(command.lift(hold.id, at(2)).await.expect("answered"));
     hear(&mut signals, |signal| signal.holds > placed.holds).await;
     assert_eq!(ids(&steps.claim(9, 9, at(2)).await), ["a"]);
+}
+
+#[tokio::test]
+async fn the_worker_notices_what_a_command_read_of_the_fleet() {
+    let home = File::new();
+    let (ledger, command) = (home.worker(), home.beside());
+    let mut signals = ledger.signals();
+    let before = *signals.borrow_and_update();
+    let row = |fields: &str| FleetRow {
+        kind: "number".to_owned(),
+        id: "1".to_owned(),
+        parent: String::new(),
+        fields: fields.to_owned(),
+        read_at: at(0),
+    };
+    command.fleet_put(vec![row("{}")]).await.expect("put");
+    hear(&mut signals, |signal| signal.fleet > before.fleet).await;
+    let before = *signals.borrow_and_update();
+    // The same again is written, and changes nothing.
+    command.fleet_put(vec![row("{ }")]).await.expect("put");
+    command.place(pause(NUMBER), at(1)).await.expect("placed");
+    hear(&mut signals, |signal| signal.holds > before.holds).await;
+    assert_eq!(signals.borrow_and_update().fleet, before.fleet);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod ledger_keep;
 mod ledger_leases;
 mod ledger_model;
 mod ledger_news;
+mod ledger_orders;
 #[cfg(feature = "services")]
 mod ledger_outage;
 mod ledger_people;
