@@ -29,6 +29,7 @@ impl Happened {
 }
 
 /// The job as it stands after the change.
+#[derive(Clone)]
 pub(super) struct Subject {
     pub(super) key: JobKey,
     pub(super) id: String,

@@ -11,13 +11,14 @@ use super::admit_slowly::{admission, decide_slowly};
 use super::change::int;
 use super::desk::{Desk, Session, Values};
 use super::enqueue::Columns;
+use super::free_form::{self, Way};
 use super::hold_cache::Known;
 use super::standing::uuid;
 use crate::clock::Timestamp;
 use crate::hold::Facts;
 use crate::job::{Campaign, JobKey, NumberId};
 use crate::ledger::form::{template, worth_until};
-use crate::ledger::{AdmitRequest, Admitted, Hand, LedgerError, WorkerId};
+use crate::ledger::{AdmitRequest, Admitted, Hand, LedgerError, Routed, WorkerId};
 
 /// A request with the moment at which it was made.
 pub(super) struct Ask {
@@ -57,13 +58,16 @@ const DELIVERED: &str = concat!(
             a.template, a.on_unknown, a.metadata, a.deadline, $19, $19, 'sending', 1,
             ($16::text[])[a.tenure], ($17::bigint[])[a.tenure]
         FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::int[])
+                $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::int[], $21::text[])
             AS a (key, digest, lane, expires_at, late_at, id, source, recipient, category, campaign, template,
-                on_unknown, metadata, deadline, tenure)
+                on_unknown, metadata, deadline, tenure, hidden)
         WHERE (SELECT general FROM hold_version) = $18
             AND a.tenure = ANY (ARRAY(SELECT n FROM tenures))
             AND NOT ($20 AND (
                 SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted
+                LIMIT 1) IS NOT NULL)
+            AND NOT (cardinality($21::text[]) > 0 AND (
+                SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.hidden AND NOT h.lifted
                 LIMIT 1) IS NOT NULL)
         ON CONFLICT (key) DO NOTHING RETURNING key
     ), counted AS (
@@ -79,12 +83,15 @@ const CLAIMED: &str = concat!(
     "WITH ",
     tenures!("7", "8"),
     "asked AS MATERIALIZED (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bigint[], $6::text[])
-            AS a (key, digest, worker, tenure, deadline, recipient)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bigint[], $6::text[], $13::text[])
+            AS a (key, digest, worker, tenure, deadline, recipient, hidden)
         WHERE (SELECT general FROM hold_version) = $9
             AND a.tenure = ANY (ARRAY(SELECT n FROM tenures))
             AND NOT ($11 AND (
                 SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.recipient AND NOT h.lifted
+                LIMIT 1) IS NOT NULL)
+            AND NOT (cardinality($13::text[]) > 0 AND (
+                SELECT true FROM holds h WHERE h.scope = 'recipient' AND h.subject = a.hidden AND NOT h.lifted
                 LIMIT 1) IS NOT NULL)
     ), free AS MATERIALIZED (
         SELECT j.place, j.state, j.reason, a.tenure, a.deadline
@@ -137,9 +144,10 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
         desk.accounts.remember(&ask.request.number, &ask.request.account);
     }
     let mut answers: Vec<Option<Admitted>> = asks.iter().map(|_| None).collect();
+    let barred = look_at_windows(desk, asks).await?;
     for _ in 0..LOOKS {
         let known = desk.remembered_holds().await?;
-        let (delivered, claimed) = plain(asks, &known);
+        let (delivered, claimed) = plain(asks, &barred, &known);
         let by_delivery = let_delivered_go(desk, asks, &delivered, &known);
         let by_claim = let_claimed_go(desk, asks, &claimed, &known);
         let (by_delivery, by_claim) = futures_util::future::join(by_delivery, by_claim).await;
@@ -171,15 +179,37 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
     Ok(answers.into_iter().map(answer).collect())
 }
 
+/// The requests that may not go by their numbers as far as windows are known. The lanes that they will stand in instead
+/// are made known here: a transaction needs no second connection for it then.
+async fn look_at_windows(desk: &Desk, asks: &[Ask]) -> Result<HashSet<usize>, LedgerError> {
+    if !asks.iter().any(free_form::is_free_form) {
+        return Ok(HashSet::new());
+    }
+    let session = desk.session().await?;
+    let ways = session.in_time(free_form::ways(&session, &asks.iter().collect::<Vec<_>>())).await?;
+    drop(session);
+    let rerouted: Vec<Routed> = asks
+        .iter()
+        .zip(&ways)
+        .filter_map(|(ask, way)| match way {
+            Way::By(number) => Some(free_form::reroute(&ask.request.routed, number)),
+            Way::Free | Way::Closed => None,
+        })
+        .collect();
+    desk.introduce(rerouted.iter()).await?;
+    Ok(ways.iter().enumerate().filter(|(_, way)| **way != Way::Free).map(|(place, _)| place).collect())
+}
+
 /// The requests that nothing known stands against, by key and each key once: delivered ones, and claimed ones.
 type Plain = (Vec<usize>, Vec<(usize, WorkerId)>);
 
-fn plain(asks: &[Ask], known: &Known) -> Plain {
+fn plain(asks: &[Ask], barred: &HashSet<usize>, known: &Known) -> Plain {
     let mut seen: HashSet<JobKey> = HashSet::with_capacity(asks.len());
     let (mut delivered, mut claimed) = (Vec::new(), Vec::new());
     for (place, Ask { request, now }) in asks.iter().enumerate() {
         let job = &*request.routed.job;
         let is_plain = seen.insert(job.key)
+            && !barred.contains(&place)
             && !request.again
             && worth_until(job) > *now
             && (known.set.is_empty() || is_free(request, known, *now));
@@ -236,7 +266,8 @@ async fn let_delivered_go(
     }
     let lanes = desk.introduce(plain.iter().map(|place| &asks[*place].request.routed)).await?;
     let session = desk.session().await?;
-    session.in_time(insert_sending(&session, asks, (plain, lanes), known)).await
+    let hidden = session.in_time(hidden(desk, &session, known, plain.iter().map(|place| &asks[*place]))).await?;
+    session.in_time(insert_sending(&session, asks, (plain, lanes), known, &hidden)).await
 }
 
 async fn insert_sending(
@@ -244,6 +275,7 @@ async fn insert_sending(
     asks: &[Ask],
     (plain, lanes): (&[usize], Vec<i32>),
     known: &Known,
+    hidden: &[String],
 ) -> Result<LetGo, LedgerError> {
     let mut columns = Columns::with_capacity(plain.len());
     let (mut deadlines, mut places) = (Vec::with_capacity(plain.len()), Vec::with_capacity(plain.len()));
@@ -278,6 +310,7 @@ async fn insert_sending(
         &known.version,
         &now,
         &known.has_recipients,
+        &hidden,
     ];
     let row = session.query_one(DELIVERED, values).await?;
     let is_current = row.try_get::<_, i64>(0)? == known.version;
@@ -292,6 +325,22 @@ async fn insert_sending(
     Ok(LetGo { answers, is_current })
 }
 
+/// How holds name the recipients if they were forgotten; nothing while there are no such holds.
+async fn hidden<'a>(
+    desk: &Desk,
+    session: &Session,
+    known: &Known,
+    asks: impl Iterator<Item = &'a Ask>,
+) -> Result<Vec<String>, LedgerError> {
+    let mut hidden = Vec::new();
+    if known.has_erased {
+        for ask in asks {
+            hidden.push(desk.keyring.subject(session, ask.request.routed.job.to.expose()).await?);
+        }
+    }
+    Ok(hidden)
+}
+
 async fn let_claimed_go(
     desk: &Desk,
     asks: &[Ask],
@@ -302,7 +351,8 @@ async fn let_claimed_go(
         return Ok(LetGo::NOTHING);
     }
     let session = desk.session().await?;
-    session.in_time(update_to_sending(&session, asks, plain, known)).await
+    let hidden = session.in_time(hidden(desk, &session, known, plain.iter().map(|(place, _)| &asks[*place]))).await?;
+    session.in_time(update_to_sending(&session, asks, plain, known, &hidden)).await
 }
 
 async fn update_to_sending(
@@ -310,6 +360,7 @@ async fn update_to_sending(
     asks: &[Ask],
     plain: &[(usize, WorkerId)],
     known: &Known,
+    hidden: &[String],
 ) -> Result<LetGo, LedgerError> {
     let requests = || plain.iter().map(|(place, _)| &asks[*place].request);
     let mut tenures = Tenures::default();
@@ -335,6 +386,7 @@ async fn update_to_sending(
         &now,
         &known.has_recipients,
         &poison,
+        &hidden,
     ];
     let row = session.query_one(CLAIMED, values).await?;
     let is_current = row.try_get::<_, i64>(0)? == known.version;

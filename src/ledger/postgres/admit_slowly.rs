@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::admit::{Ask, facts};
 use super::change::{self, NewRow, Place, Wait, int};
 use super::desk::Tx;
+use super::free_form::{self, Way};
 use super::hand::{body_to_keep, moved, standing_holds};
 use super::hold_cache::{self, COLUMNS, Known};
 use super::intake::take_in;
@@ -32,6 +33,7 @@ enum Decision<'a> {
     Park(&'a Standing, Hold),
     Reused,
     InFlight(Option<NewRow<'a>>),
+    Elsewhere(&'a Standing, NumberId),
     Answer(Admitted),
 }
 
@@ -59,15 +61,17 @@ async fn decide_round(
     let keys: Vec<JobKey> = round.iter().map(|(_, ask)| ask.request.routed.job.key).collect();
     let found = find(tx, &keys).await?;
     let known = tx.desk.holds.known(tx).await?;
-    let bench = Bench { known: &known, leased: leased(tx, round).await?, own: own_holds(tx, round).await? };
+    let bench = Bench { known: &known, leased: leased(tx, round).await?, own: own_holds(tx, round, &known).await? };
     let new = take_in_unseen(tx, round, &found, &bench).await?;
     let job_of = |key: JobKey| new.get(&key).or_else(|| found.get(key));
+    let ways = free_form::ways(tx, &round.iter().map(|(_, ask)| **ask).collect::<Vec<_>>()).await?;
     let decisions: Vec<Decision<'_>> = round
         .iter()
-        .map(|(_, ask)| {
+        .zip(ways)
+        .map(|((_, ask), way)| {
             let key = ask.request.routed.job.key;
             match job_of(key) {
-                Some(job) => bench.decide(job, new.contains_key(&key), ask),
+                Some(job) => bench.decide(job, new.contains_key(&key), ask, way),
                 // It cannot be read, and is left as it is.
                 None if found.is_there(key) => Decision::InFlight(None),
                 // The broker has it still, and gives it to another: it shall not be in two places.
@@ -134,14 +138,29 @@ async fn leased(tx: &Tx<'_>, round: &[(usize, &&Ask)]) -> Result<HashSet<(Number
     Ok(leased)
 }
 
-async fn own_holds(tx: &Tx<'_>, round: &[(usize, &&Ask)]) -> Result<HashMap<String, Vec<Hold>>, LedgerError> {
-    let recipients: Vec<&str> = round.iter().map(|(_, ask)| ask.request.routed.job.to.expose()).collect();
+/// The holds of the recipients asked for, of those who were forgotten too.
+async fn own_holds(
+    tx: &Tx<'_>,
+    round: &[(usize, &&Ask)],
+    known: &Known,
+) -> Result<HashMap<String, Vec<Hold>>, LedgerError> {
+    let mut recipients: Vec<String> =
+        round.iter().map(|(_, ask)| ask.request.routed.job.to.expose().to_owned()).collect();
+    let mut hidden: HashMap<String, String> = HashMap::new();
+    if known.has_erased {
+        for recipient in recipients.clone() {
+            let subject = tx.desk.keyring.subject(tx, &recipient).await?;
+            recipients.push(subject.clone());
+            hidden.insert(subject, recipient);
+        }
+    }
     let sql = format!(
         "SELECT {COLUMNS} FROM holds WHERE scope = 'recipient' AND subject = ANY ($1::text[]) AND NOT lifted ORDER BY id"
     );
     let mut own: HashMap<String, Vec<Hold>> = HashMap::new();
     for hold in hold_cache::read(tx, &sql, &[&recipients]).await? {
-        own.entry(hold.cover.subject.clone()).or_default().push(hold);
+        let recipient = hidden.get(&hold.cover.subject).unwrap_or(&hold.cover.subject);
+        own.entry(recipient.clone()).or_default().push(hold);
     }
     Ok(own)
 }
@@ -151,7 +170,7 @@ impl Bench<'_> {
         self.leased.contains(&(request.number.clone(), request.fence.0))
     }
 
-    fn decide<'a>(&self, job: &'a Standing, is_new: bool, ask: &'a Ask) -> Decision<'a> {
+    fn decide<'a>(&self, job: &'a Standing, is_new: bool, ask: &'a Ask, way: Way) -> Decision<'a> {
         let Ask { request, now } = ask;
         let asked = &*request.routed.job;
         if !job.digest.is_same(&asked.digest) {
@@ -185,12 +204,16 @@ impl Bench<'_> {
         if !self.is_leased(request) {
             return Decision::Answer(Admitted::LeaseLost);
         }
-        match self.hold_against(request, *now) {
-            None => Decision::Go(job),
-            Some(hold) => match hold.effect {
-                Effect::End => Decision::End(job, State::Suppressed, hold.reason),
-                Effect::Wait => Decision::Park(job, hold.clone()),
-            },
+        let hold = self.hold_against(request, *now);
+        if let Some(hold) = hold.filter(|hold| hold.effect == Effect::End) {
+            return Decision::End(job, State::Suppressed, hold.reason);
+        }
+        // Whatever holds this number: it is not the one to answer, or nobody is.
+        match (way, hold) {
+            (Way::By(number), _) => Decision::Elsewhere(job, number),
+            (Way::Closed, _) => Decision::End(job, State::Failed, Reason::WindowClosed),
+            (Way::Free, Some(hold)) => Decision::Park(job, hold.clone()),
+            (Way::Free, None) => Decision::Go(job),
         }
     }
 
@@ -217,6 +240,7 @@ impl Decision<'_> {
             Self::Park(_, hold) => Admitted::Parked(hold.id),
             Self::Reused => Admitted::IdReused,
             Self::InFlight(_) => Admitted::InFlight,
+            Self::Elsewhere(_, number) => Admitted::Elsewhere(number),
             Self::Answer(answer) => answer,
         }
     }
@@ -229,6 +253,7 @@ async fn carry_out<'a>(
 ) -> Result<(), LedgerError> {
     let (mut ends, mut waits, mut poisoned, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut bodies, mut reused, mut holds) = (Vec::new(), Vec::new(), HashSet::new());
+    let mut elsewhere = Vec::new();
     for ((_, ask), decision) in round.iter().zip(decisions) {
         let (request, now) = (&ask.request, ask.now);
         match decision {
@@ -246,6 +271,9 @@ async fn carry_out<'a>(
             Decision::Reused => {
                 reused.push(dead(body(&request.routed.job), "id_reused: another job has this id", "id", now));
             }
+            Decision::Elsewhere(job, number) => {
+                elsewhere.push((*job, free_form::reroute(&request.routed, number)));
+            }
             Decision::InFlight(row) => bodies.extend(row.as_ref().map(|row| NewRow { ..*row })),
             Decision::Again(..) | Decision::Answer(_) => {}
         }
@@ -259,6 +287,7 @@ async fn carry_out<'a>(
     change::end(tx, &poisoned).await?;
     change::wait(tx, &waits).await?;
     change::insert_rows(tx, &bodies).await?;
+    free_form::move_over(tx, &elsewhere).await?;
     if !reused.is_empty() {
         morgue::bury(tx, &reused).await?;
     }

@@ -100,7 +100,8 @@ impl PostgresLedger {
             let mut swept = desk.write(&pass, |tx, pass| Box::pin(sweep::past_deadline(tx, pass))).await?;
             swept.expired = desk.write(&pass, |tx, pass| Box::pin(sweep::out_of_time(tx, pass))).await?.expired;
             swept.lifted = desk.write(&pass, |tx, pass| Box::pin(sweep::run_out_holds(tx, pass))).await?.lifted;
-            desk.write(&(), |tx, ()| Box::pin(sweep::tidy(tx))).await?;
+            swept.late = desk.write(&pass, |tx, pass| Box::pin(sweep::late(tx, pass))).await?.late;
+            desk.write(&pass, |tx, pass| Box::pin(sweep::tidy(tx, pass))).await?;
             Ok(swept)
         })
         .await

@@ -141,6 +141,7 @@ pub(super) async fn resolve(
     let found = find(tx, &[key]).await?;
     let Some(job) = found.get(key).filter(|job| job.state == State::Unknown) else { return Ok(false) };
     match resolution {
+        Resolution::Resend if job.is_erased() => return Ok(false),
         Resolution::Sent => change::end(tx, &[(job, End::ours(State::Accepted, Reason::Operator, now))]).await?,
         Resolution::Leave => change::end(tx, &[(job, End::ours(State::Unresolved, Reason::Left, now))]).await?,
         Resolution::Resend => {

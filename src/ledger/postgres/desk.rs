@@ -14,6 +14,7 @@ use super::accounts::Accounts;
 use super::connect::{DEADLINE, Pools, discard, take};
 use super::failure::{is_others_fault, too_slow};
 use super::hold_cache::{HoldCache, Known};
+use super::keyring::Keyring;
 use super::lanes::Lanes;
 use super::tally::Tally;
 use crate::ledger::{LedgerError, Publish, Routed, Signal};
@@ -35,6 +36,7 @@ pub(super) struct Desk {
     pub(super) signals: watch::Sender<Signal>,
     pub(super) lanes: Lanes,
     pub(super) holds: HoldCache,
+    pub(super) keyring: Keyring,
     /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
     pub(super) accounts: Accounts,
 }
@@ -54,7 +56,7 @@ pub(super) struct Tx<'a> {
     pub(super) desk: &'a Desk,
     /// What was counted, written with the commit.
     pub(super) tally: Tally,
-    stirred: [AtomicBool; 3],
+    stirred: [AtomicBool; Stir::ALL.len()],
 }
 
 /// What others should look at.
@@ -66,16 +68,19 @@ pub(super) enum Stir {
     Holds = 1,
     /// Leases were given up, or a worker came or went.
     Leases = 2,
+    /// What is known of numbers, accounts and templates changed.
+    Fleet = 3,
 }
 
 impl Stir {
-    pub(super) const ALL: [Self; 3] = [Self::Work, Self::Holds, Self::Leases];
+    pub(super) const ALL: [Self; 4] = [Self::Work, Self::Holds, Self::Leases, Self::Fleet];
 
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Work => "work",
             Self::Holds => "holds",
             Self::Leases => "leases",
+            Self::Fleet => "fleet",
         }
     }
 }
@@ -193,6 +198,7 @@ impl Desk {
             Stir::Work => signal.work += 1,
             Stir::Holds => signal.holds += 1,
             Stir::Leases => signal.leases += 1,
+            Stir::Fleet => signal.fleet += 1,
         });
     }
 
@@ -261,7 +267,7 @@ impl Desk {
         let session = Session::new(take(&self.pools.hot).await?);
         let begun = tokio::time::timeout(DEADLINE, session.client().batch_execute("BEGIN"));
         begun.await.map_err(|_| too_slow())??;
-        let stirred = [const { AtomicBool::new(false) }; 3];
+        let stirred = [const { AtomicBool::new(false) }; Stir::ALL.len()];
         Ok(Tx { session, desk: self, tally: Tally::default(), stirred })
     }
 }

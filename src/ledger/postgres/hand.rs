@@ -106,7 +106,8 @@ async fn park_each_once(tx: &Tx<'_>, jobs: &[&Parking], now: Timestamp) -> Resul
 
 /// The row in which the body of a known job is kept that was delivered again, if it has none and has not ended.
 pub(super) fn body_to_keep<'a>(job: &Standing, routed: &'a Routed) -> Option<NewRow<'a>> {
-    if job.row != RowOf::Nowhere || job.state.has_ended() || !job.digest.is_same(&routed.job.digest) {
+    if job.row != RowOf::Nowhere || job.state.has_ended() || job.is_erased() || !job.digest.is_same(&routed.job.digest)
+    {
         return None;
     }
     // In line without a row: whoever was to give it one did not know the body. In an attempt, nobody may claim it.

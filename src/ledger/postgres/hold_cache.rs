@@ -27,6 +27,8 @@ pub(super) struct Known {
     pub(super) version: i64,
     /// Whether any recipient was ever held.
     pub(super) has_recipients: bool,
+    /// Whether holds stand of recipients who were forgotten.
+    pub(super) has_erased: bool,
     /// By what they cover.
     pub(super) set: HoldSet,
     /// The same, in order.
@@ -55,13 +57,14 @@ impl HoldCache {
     /// Reads what stands now. In a transaction that changed holds itself this must not be remembered by others: such a
     /// transaction counted the version up, and nobody finds that version in the database if it is undone.
     pub(super) async fn read(&self, session: &Session) -> Result<Arc<Known>, LedgerError> {
-        let row = session.query_one("SELECT general, recipients FROM hold_version", &[]).await?;
+        let row = session.query_one("SELECT general, recipients, erased FROM hold_version", &[]).await?;
         let general = format!("SELECT {COLUMNS} FROM holds WHERE scope <> 'recipient' AND NOT lifted ORDER BY id");
         let all = read(session, &general, &[]).await?;
         let has_lifted = session.query_one("SELECT EXISTS (SELECT 1 FROM holds WHERE lifted)", &[]).await?;
         let known = Arc::new(Known {
             version: row.try_get(0)?,
             has_recipients: row.try_get(1)?,
+            has_erased: row.try_get(2)?,
             set: HoldSet::new(all.iter().cloned()),
             all,
             has_lifted: has_lifted.try_get(0)?,
@@ -83,15 +86,9 @@ pub(super) async fn read(session: &Session, query: &str, values: Values<'_>) -> 
 
 /// A hold whose columns begin at `first`.
 pub(super) fn hold(row: &Row, first: usize) -> Result<Hold, LedgerError> {
-    let country: &str = row.try_get(first + 4)?;
     Ok(Hold {
         id: HoldId(row.try_get(first)?),
-        cover: Cover {
-            scope: word(row, first + 1)?,
-            subject: row.try_get(first + 2)?,
-            category: maybe_word(row, first + 3)?,
-            country: Some(country.to_owned()).filter(|code| !code.is_empty()),
-        },
+        cover: cover(row, first + 1)?,
         effect: known_word(row, first + 5)?.unwrap_or(Effect::Wait),
         reason: known_word(row, first + 6)?.unwrap_or(Reason::Held),
         who: row.try_get(first + 7)?,
@@ -99,5 +96,16 @@ pub(super) fn hold(row: &Row, first: usize) -> Result<Hold, LedgerError> {
         until: row.try_get::<_, Option<i64>>(first + 9)?.map(Timestamp::from_millis),
         probe: row.try_get(first + 10)?,
         step: u32::try_from(row.try_get::<_, i32>(first + 11)?).unwrap_or(0),
+    })
+}
+
+/// A cover whose columns begin at `first`.
+pub(super) fn cover(row: &Row, first: usize) -> Result<Cover, LedgerError> {
+    let country: &str = row.try_get(first + 3)?;
+    Ok(Cover {
+        scope: word(row, first)?,
+        subject: row.try_get(first + 1)?,
+        category: maybe_word(row, first + 2)?,
+        country: Some(country.to_owned()).filter(|code| !code.is_empty()),
     })
 }

@@ -8,6 +8,7 @@ mod accounts;
 mod address;
 mod admit;
 mod admit_slowly;
+mod applying;
 mod calls;
 mod cancel;
 mod census;
@@ -16,15 +17,20 @@ mod claim;
 mod connect;
 mod desk;
 mod enqueue;
+mod erasing;
 mod failure;
 mod fleet;
+mod free_form;
 mod hand;
 mod hold_cache;
 mod holds;
+mod inbox;
 mod intake;
+mod keyring;
 mod lanes;
 mod leases;
 mod line;
+mod misses;
 mod morgue;
 mod news;
 mod open;
@@ -34,8 +40,11 @@ mod settle;
 mod show;
 mod signal;
 mod standing;
+mod statuses;
+mod suppressing;
 mod sweep;
 mod tally;
+mod windows;
 mod words;
 
 use std::fmt;
@@ -73,6 +82,7 @@ struct Shared {
     enqueuing: Line<enqueue::Entry, Enqueued>,
     admitting: Line<admit::Ask, Admitted>,
     settling: Line<Settlement, Settled>,
+    taking_in: Line<inbox::Entry, ()>,
     errands: mpsc::Sender<Errand>,
     schema: String,
     /// Ends with the ledger.
@@ -95,6 +105,7 @@ impl PostgresLedger {
             signals: watch::Sender::new(Signal::default()),
             lanes: lanes::Lanes::default(),
             holds: hold_cache::HoldCache::default(),
+            keyring: keyring::Keyring::default(),
             accounts: accounts::Accounts::default(),
         });
         let (errands, line) = mpsc::channel(ROOM);
@@ -102,14 +113,16 @@ impl PostgresLedger {
         let (enqueuing, enqueued) = line::open(enqueue::enqueue, 1);
         let (admitting, admitted) = line::open(admit::admit, 2);
         let (settling, settled) = line::open(settle::settle, 2);
+        let (taking_in, taken_in) = line::open(inbox::put, 2);
         let mut tasks = JoinSet::new();
         tasks.spawn(run(line));
         tasks.spawn(enqueued.serve(desk.clone()));
         tasks.spawn(admitted.serve(desk.clone()));
         tasks.spawn(settled.serve(desk.clone()));
+        tasks.spawn(taken_in.serve(desk.clone()));
         tasks.spawn(signal::listen(desk.clone(), url, schema.to_owned()));
         let schema = schema.to_owned();
-        let shared = Shared { desk, enqueuing, admitting, settling, errands, schema, _tasks: tasks };
+        let shared = Shared { desk, enqueuing, admitting, settling, taking_in, errands, schema, _tasks: tasks };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::desk::Tx;
 use super::standing::uuids;
-use super::words::{count, known_word};
+use super::words::{clean, count, known_word};
 use crate::job::JobKey;
 use crate::ledger::event::{self, Happened, Subject};
-use crate::ledger::{LedgerError, Pricing};
+use crate::ledger::{LedgerError, OutboxRow, Pricing, Publish};
 
 /// The columns of a job that an event tells, for [`subject`] to read.
 pub(super) const SUBJECT: &str = "j.key, j.id, j.source, (SELECT l.pool FROM lanes l WHERE l.id = j.lane), j.campaign,
@@ -37,14 +37,24 @@ impl Tx<'_> {
 
     /// Writes events whose jobs are known.
     pub(super) async fn tell(&self, told: Vec<(Subject, Happened)>) -> Result<(), LedgerError> {
-        let (mut topics, mut events, mut jobs, mut bodies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (subject, happened) in told {
-            let row = event::write(subject, &happened)?;
-            topics.push(row.topic);
-            events.push(row.event);
-            jobs.push(row.job);
-            bodies.push(row.body);
+        let rows = told.into_iter().map(|(subject, happened)| event::write(subject, &happened));
+        self.put_out(&rows.collect::<Result<Vec<_>, _>>()?).await
+    }
+
+    /// Writes the events of messages that were not delivered in time, if anybody listens.
+    pub(super) async fn tell_late(&self, late: Vec<(Subject, Happened)>) -> Result<(), LedgerError> {
+        let rows = late.into_iter().map(|(subject, happened)| event::write_late(subject, &happened));
+        self.put_out(&rows.collect::<Result<Vec<_>, _>>()?).await
+    }
+
+    /// Writes events as they are, if anybody listens.
+    pub(super) async fn put_out(&self, rows: &[OutboxRow]) -> Result<(), LedgerError> {
+        if rows.is_empty() || self.desk.publish == Publish::Off {
+            return Ok(());
         }
+        let of = |part: fn(&OutboxRow) -> &String| rows.iter().map(|row| clean(part(row))).collect::<Vec<_>>();
+        let (topics, events) = (of(|row| &row.topic), of(|row| &row.event));
+        let (jobs, bodies) = (of(|row| &row.job), of(|row| &row.body));
         let sql = "INSERT INTO outbox (topic, event, job, body)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])";
         self.execute(sql, &[&topics, &events, &jobs, &bodies]).await?;

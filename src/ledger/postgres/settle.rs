@@ -1,6 +1,6 @@
 //! What attempts came to: states, waiting rows and holds, in one commit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use super::change::{self, Loss, Place, Wait, code};
 use super::desk::{Desk, Session, Tx};
 use super::hand::standing_holds;
 use super::holds;
+use super::misses::{self, Missed, UNDELIVERABLE};
 use super::standing::{Standing, find, rounds, uuid, uuids};
 use super::words::{clean, known_word};
 use crate::clock::Timestamp;
@@ -83,6 +84,7 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
 fn is_plain(desk: &Desk, settlement: &Settlement) -> bool {
     let state = match &settlement.fate {
         Fate::Accepted { .. } => State::Accepted,
+        Fate::End { code: Some(UNDELIVERABLE), .. } => return false,
         Fate::End { state, .. } => *state,
         Fate::Retry { .. } | Fate::Park { .. } | Fate::Unknown { .. } => return false,
     };
@@ -176,6 +178,9 @@ async fn meet(
             delivered: settlement.delivered.as_ref(),
         };
         match &settlement.fate {
+            Fate::Retry { .. } | Fate::Park { .. } if job.is_erased() => {
+                ends.push((*job, End::ours(State::Cancelled, Reason::Cancelled, at)));
+            }
             Fate::Accepted { .. } | Fate::End { .. } => ends.extend(end_of(settlement).map(|end| (*job, end))),
             Fate::Retry { due, reason, code, charged } => {
                 let charged = job.charged + u32::from(*charged);
@@ -188,14 +193,27 @@ async fn meet(
                 waits.push((*job, Wait { place, reason: *reason, code: *code, ..wait }));
             }
             Fate::Unknown { cause, until } => {
-                let delivered = settlement.delivered.as_ref();
+                let delivered = settlement.delivered.as_ref().filter(|_| !job.is_erased());
                 losses.push((*job, Loss { reason: cause.reason(), until: *until, at, delivered }));
             }
         }
     }
     change::end(tx, &ends).await?;
     change::wait(tx, &waits).await?;
-    change::lose(tx, &losses).await
+    change::lose(tx, &losses).await?;
+    count_misses(tx, &ends).await
+}
+
+/// Counts those who are not on WhatsApp, as Meta's answer said at once.
+async fn count_misses(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<(), LedgerError> {
+    let missed = ends.iter().filter(|(_, end)| end.code == Some(UNDELIVERABLE));
+    let missed: BTreeMap<JobKey, Timestamp> = missed.map(|(job, end)| (job.key, end.at)).collect();
+    let Some(now) = missed.values().max() else { return Ok(()) };
+    let sql = "SELECT recipient FROM jobs WHERE key = ANY ($1::uuid[]) AND recipient <> ''";
+    let rows = tx.query(sql, &[&uuids(missed.keys().copied())]).await?;
+    let missed = rows.iter().map(|row| Ok(Missed { recipient: row.try_get(0)?, was_reached: false }));
+    let missed = missed.collect::<Result<Vec<_>, LedgerError>>()?;
+    misses::count(tx, &missed, *now).await.map(drop)
 }
 
 /// For those that are to be parked: the hold that was placed with them, or the one that covers them now.

@@ -18,14 +18,17 @@ use super::desk::{Desk, SharedDesk, Stir};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look that takes longer means that the connection is gone.
 const LOOK_TIME: Duration = Duration::from_secs(5);
-/// What a notification that was lost may have said: which holds stand, and whether rows were published.
-const LOOK: &str = "SELECT (SELECT general FROM hold_version), (SELECT last_value FROM waiting_seq_seq)";
+/// What a notification that was lost may have said: which holds stand, whether rows were published, and what is known
+/// of the fleet.
+const LOOK: &str = "SELECT (SELECT general FROM hold_version), (SELECT last_value FROM waiting_seq_seq),
+    (SELECT n FROM fleet_version)";
 
 /// What a look saw.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Seen {
     holds: i64,
     published: i64,
+    fleet: i64,
 }
 
 /// Listens for as long as it is polled; a connection that breaks is made anew.
@@ -100,8 +103,11 @@ where
                     if now.holds != seen.holds {
                         desk.ring(Stir::Holds);
                     }
-                    if now != seen {
+                    if (now.holds, now.published) != (seen.holds, seen.published) {
                         desk.ring(Stir::Work);
+                    }
+                    if now.fleet != seen.fleet {
+                        desk.ring(Stir::Fleet);
                     }
                     seen = now;
                 }
@@ -116,7 +122,7 @@ where
 async fn look(client: &Client) -> Result<Seen, String> {
     let row = answer(client.query_one(LOOK, &[])).await?;
     let column = |n| row.try_get::<_, i64>(n).map_err(|error| error.to_string());
-    Ok(Seen { holds: column(0)?, published: column(1)? })
+    Ok(Seen { holds: column(0)?, published: column(1)?, fleet: column(2)? })
 }
 
 async fn answer<T>(asked: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, String> {

@@ -26,6 +26,13 @@ pub(super) struct Standing {
     pub(super) row: RowOf,
 }
 
+impl Standing {
+    /// Whether the person was forgotten that it was for: then there is nothing to send any more.
+    pub(super) fn is_erased(&self) -> bool {
+        self.digest == Digest::UNSEEN
+    }
+}
+
 /// Whose a job's waiting row is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum RowOf {

@@ -1,6 +1,7 @@
 //! The keeper's pass over everything whose time is over, and what is no longer to be remembered.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -8,18 +9,24 @@ use uuid::Uuid;
 use super::change::{self, Loss, Place};
 use super::desk::Tx;
 use super::hand::moved;
-use super::standing::{RowOf, find, is_in_line, uuids};
+use super::outbox::{SUBJECT, subject};
+use super::standing::{RowOf, Standing, find, is_in_line, uuid, uuids};
 use super::words::known_word;
-use super::{admit_slowly, holds, leases, tally};
+use super::{admit_slowly, applying, holds, leases, tally, windows};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, JobKey, OnUnknown};
 use crate::ledger::end::End;
+use crate::ledger::event::Happened;
 use crate::ledger::{LedgerError, Swept, UnknownWait};
 use crate::outcome::{Reason, State};
 
 /// How many rows of counts are added up at a time.
 const COUNTS: i64 = 20_000;
+/// How long windows are remembered that have closed.
+const CLOSED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long what nobody understood is kept.
+const STRANGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What a pass is asked for.
 #[derive(Clone, Copy)]
@@ -34,6 +41,19 @@ struct Policy {
     category: Option<Category>,
     on_unknown: Option<OnUnknown>,
     expires_at: Timestamp,
+    updated_at: Timestamp,
+    /// Webhooks came of what its number sent later.
+    is_silent: bool,
+}
+
+/// What becomes of a job whose deadline is over.
+enum Next {
+    Lose(Timestamp),
+    Resend,
+    Poison,
+    Leave,
+    /// It is decided later.
+    Postpone(Timestamp),
 }
 
 /// Attempts past their deadline become unknown; unknown ones are decided.
@@ -46,50 +66,82 @@ pub(super) async fn past_deadline(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
     }
     let found = find(tx, &keys).await?;
     let policies = policies(tx, &keys, now).await?;
-    let mut swept = Swept::default();
-    let (mut losses, mut ends, mut resent, mut poisoned, mut bodiless) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut losses, mut ends, mut resent, mut poisoned, mut later) = (vec![], vec![], vec![], vec![], vec![]);
     for job in found.iter() {
         // Settled meanwhile, if it is not among them.
         let Some(policy) = policies.get(&job.key) else { continue };
-        let lives = policy.expires_at > now;
-        match (job.state, policy.on_unknown) {
-            (State::Sending, _) => {
-                let wait = pass.wait_of(policy.category).min(policy.expires_at.since(now) / 4);
-                losses.push((job, Loss { reason: Reason::WorkerLost, until: now + wait, at: now, delivered: None }));
+        match pass.next(job, policy) {
+            Next::Lose(until) => {
+                losses.push((job, Loss { reason: Reason::WorkerLost, until, at: now, delivered: None }))
             }
-            (_, Some(OnUnknown::Resend)) if job.row == RowOf::Nowhere && lives => bodiless.push(job.key),
-            (_, Some(OnUnknown::Resend)) if job.lost >= admit_slowly::POISON && job.row != RowOf::Nowhere => {
-                poisoned.push(job);
-            }
-            (_, Some(OnUnknown::Resend)) if lives => {
-                resent.push((job, moved(job, Place::Due(now), Reason::Resent, now)));
-            }
-            // Without webhooks nobody knows whether silence means anything.
-            (_, Some(OnUnknown::Resend | OnUnknown::ResendIfSilent | OnUnknown::Leave) | None) => {
-                ends.push((job, End::ours(State::Unresolved, Reason::Left, now)));
-            }
+            Next::Resend => resent.push((job, moved(job, Place::Due(now), Reason::Resent, now))),
+            Next::Poison => poisoned.push(job),
+            Next::Leave => ends.push((job, End::ours(State::Unresolved, Reason::Left, now))),
+            Next::Postpone(until) => later.push((uuid(job.key), until.as_millis())),
         }
     }
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    swept.overdue = number(losses.len());
-    swept.resent = number(resent.len());
-    swept.unresolved = number(ends.len());
-    swept.poisoned = number(poisoned.len());
+    let (overdue, resent_now) = (number(losses.len()), number(resent.len()));
+    let (unresolved, poisoned_now) = (number(ends.len()), number(poisoned.len()));
     change::lose(tx, &losses).await?;
     change::wait(tx, &resent).await?;
     change::end(tx, &ends).await?;
     admit_slowly::poison(tx, &poisoned, now).await?;
-    // The broker has the body and will deliver it again: until then, there is nothing to send.
-    let later = (now + pass.wait.others).as_millis();
-    let sql = "UPDATE jobs SET deadline = $2 WHERE key = ANY ($1::uuid[])";
-    if !bodiless.is_empty() {
-        tx.execute(sql, &[&uuids(bodiless.into_iter()), &later]).await?;
+    postpone(tx, &later).await?;
+    Ok(Swept { overdue, resent: resent_now, unresolved, poisoned: poisoned_now, ..Swept::default() })
+}
+
+async fn postpone(tx: &Tx<'_>, later: &[(Uuid, i64)]) -> Result<(), LedgerError> {
+    if later.is_empty() {
+        return Ok(());
     }
-    Ok(swept)
+    let (keys, untils): (Vec<Uuid>, Vec<i64>) = later.iter().copied().unzip();
+    let sql = "UPDATE jobs j SET deadline = a.until FROM unnest($1::uuid[], $2::bigint[]) AS a (key, until)
+        CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
+        WHERE j.ctid = f.place";
+    tx.execute(sql, &[&keys, &untils]).await?;
+    Ok(())
 }
 
 impl Pass {
-    fn wait_of(&self, category: Option<Category>) -> std::time::Duration {
+    fn next(&self, job: &Standing, policy: &Policy) -> Next {
+        let now = self.now;
+        if job.state == State::Sending {
+            return Next::Lose(now + self.wait_of(policy.category).min(policy.expires_at.since(now) / 4));
+        }
+        let lives = policy.expires_at > now && !job.is_erased();
+        match policy.on_unknown {
+            Some(OnUnknown::Resend) => self.resend(job, lives),
+            // Silence means something only where others are heard.
+            Some(OnUnknown::ResendIfSilent) if lives && policy.is_silent => {
+                let until = policy.updated_at + self.wait.silence;
+                if until <= now {
+                    self.resend(job, lives)
+                } else if until < policy.expires_at {
+                    Next::Postpone(until)
+                } else {
+                    Next::Leave
+                }
+            }
+            Some(OnUnknown::ResendIfSilent | OnUnknown::Leave) | None => Next::Leave,
+        }
+    }
+
+    fn resend(&self, job: &Standing, lives: bool) -> Next {
+        let has_row = job.row != RowOf::Nowhere;
+        if !has_row && lives {
+            // The broker has the body and will deliver it again: until then, there is nothing to send.
+            Next::Postpone(self.now + self.wait.others)
+        } else if has_row && job.lost >= admit_slowly::POISON {
+            Next::Poison
+        } else if lives {
+            Next::Resend
+        } else {
+            Next::Leave
+        }
+    }
+
+    fn wait_of(&self, category: Option<Category>) -> Duration {
         match category {
             Some(Category::Authentication) => self.wait.authentication,
             Some(Category::Marketing | Category::Utility | Category::Service) | None => self.wait.others,
@@ -98,13 +150,20 @@ impl Pass {
 }
 
 async fn policies(tx: &Tx<'_>, keys: &[JobKey], now: Timestamp) -> Result<HashMap<JobKey, Policy>, LedgerError> {
-    let sql = "SELECT key, category, on_unknown, expires_at FROM jobs
-        WHERE key = ANY ($1::uuid[]) AND deadline <= $2 AND state IN ('sending', 'unknown')";
+    let sql = "SELECT j.key, j.category, j.on_unknown, j.expires_at, j.updated_at,
+            coalesce((SELECT h.accepted_at FROM heard h WHERE h.number = j.number) > j.updated_at, false)
+        FROM jobs j WHERE j.key = ANY ($1::uuid[]) AND j.deadline <= $2 AND j.state IN ('sending', 'unknown')";
     let rows = tx.query(sql, &[&uuids(keys.iter().copied()), &now.as_millis()]).await?;
     let read = |row: &Row| {
         let key = JobKey::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes());
-        let expires_at = Timestamp::from_millis(row.try_get(3)?);
-        Ok((key, Policy { category: known_word(row, 1)?, on_unknown: known_word(row, 2)?, expires_at }))
+        let policy = Policy {
+            category: known_word(row, 1)?,
+            on_unknown: known_word(row, 2)?,
+            expires_at: Timestamp::from_millis(row.try_get(3)?),
+            updated_at: Timestamp::from_millis(row.try_get(4)?),
+            is_silent: row.try_get(5)?,
+        };
+        Ok((key, policy))
     };
     rows.iter().map(read).collect()
 }
@@ -137,9 +196,38 @@ pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
     Ok(Swept { lifted, ..Swept::default() })
 }
 
+/// Jobs that were to be delivered by now: those that Meta took and did not deliver are told of, once.
+pub(super) async fn late(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, LedgerError> {
+    let sql = format!(
+        "SELECT {SUBJECT}, j.state FROM jobs j WHERE j.late_at <= $1
+            AND j.state NOT IN ('queued', 'waiting', 'sending', 'unknown')
+         ORDER BY j.late_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED"
+    );
+    let rows = tx.query(&sql, &[&pass.now.as_millis(), &i64::from(pass.limit)]).await?;
+    let mut late = Vec::new();
+    for row in &rows {
+        if let Some(state @ (State::Accepted | State::Sent)) = known_word(row, 14)? {
+            late.push((subject(row)?, Happened::of(state, pass.now)));
+        }
+    }
+    let told = u32::try_from(late.len()).unwrap_or(u32::MAX);
+    tx.tell_late(late).await?;
+    if !rows.is_empty() {
+        let keys = uuids(keys(&rows)?.into_iter());
+        tx.execute("UPDATE jobs SET late_at = NULL WHERE key = ANY ($1::uuid[])", &[&keys]).await?;
+    }
+    Ok(Swept { late: told, ..Swept::default() })
+}
+
 /// What has nothing to do with jobs.
-pub(super) async fn tidy(tx: &Tx<'_>) -> Result<(), LedgerError> {
-    tally::fold(tx, COUNTS).await
+pub(super) async fn tidy(tx: &Tx<'_>, pass: &Pass) -> Result<(), LedgerError> {
+    tally::fold(tx, COUNTS).await?;
+    let before = |age: Duration| {
+        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(pass.now.as_millis().saturating_sub(age))
+    };
+    windows::trim(tx, before(CLOSED), pass.limit).await?;
+    applying::trim(tx, before(STRANGE), pass.limit).await
 }
 
 /// Forgets jobs that ended long ago, with their trails, and who held what nobody holds any more.

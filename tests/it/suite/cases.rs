@@ -162,6 +162,37 @@ macro_rules! ledger_suite {
                 a_row_that_cannot_be_read_is_passed_over_once_it_ran_out_of_time,
                 lifted_holds_without_rows_are_forgotten_by_the_sweep,
             }
+            ledger_suppressing {
+                many_holds_are_placed_and_new_ones_counted,
+                of_many_holds_of_one_cover_the_one_that_lasts_rules,
+                holds_are_lifted_by_what_they_cover_and_why_they_stand,
+                recipients_holds_are_listed_page_by_page,
+                webhooks_place_and_lift_in_order,
+                who_is_not_on_whatsapp_three_times_in_a_row_is_left_alone,
+            }
+            ledger_erase {
+                jobs_of_a_person_stay_without_the_person,
+                an_attempt_under_way_ends_as_it_would_and_is_not_repeated,
+                what_a_forgotten_person_refused_stays_refused,
+                nothing_else_names_a_forgotten_person,
+            }
+            ledger_windows {
+                a_window_stands_for_a_day_from_the_last_message,
+                a_job_without_template_goes_while_the_window_is_open,
+                a_job_without_template_ends_where_nobody_wrote,
+                the_number_that_was_written_to_answers,
+                a_job_for_one_number_alone_goes_by_no_other,
+                who_opted_out_gets_no_answer_by_any_number,
+                a_batch_of_all_kinds_is_answered_in_order,
+            }
+            ledger_silence {
+                a_silent_job_is_sent_again_when_later_ones_were_heard_of,
+                a_silent_job_that_is_heard_of_after_all_is_not_sent_again,
+                silence_says_nothing_where_nobody_is_heard,
+                a_silent_job_that_would_be_too_late_is_left,
+                a_message_not_delivered_in_time_is_told_once,
+                jobs_that_ended_otherwise_are_not_late,
+            }
         }
     };
     ($open:ident of $($module:ident { $($name:ident,)+ })+) => {$($(

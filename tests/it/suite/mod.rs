@@ -9,6 +9,7 @@ mod ledger_cancel;
 mod ledger_claim;
 mod ledger_delivered;
 mod ledger_enqueue;
+mod ledger_erase;
 mod ledger_events;
 mod ledger_holds;
 mod ledger_keep;
@@ -22,10 +23,14 @@ mod ledger_people;
 #[cfg(feature = "services")]
 mod ledger_postgres;
 mod ledger_settle;
+mod ledger_silence;
 mod ledger_sqlite;
 mod ledger_statuses;
 mod ledger_storm;
 mod ledger_strange;
+mod ledger_suppressing;
+mod ledger_windows;
 mod ledger_workers;
 #[cfg(feature = "services")]
 pub mod schema;
+mod told;

@@ -52,3 +52,10 @@ ALTER TABLE hold_version ADD COLUMN erased boolean NOT NULL DEFAULT false;
 
 -- Jobs whose delivery has a time limit that was not reached yet.
 CREATE INDEX jobs_late_at ON jobs (late_at) WHERE late_at IS NOT NULL;
+
+-- Counts up with each change of what is known of numbers, accounts and templates.
+CREATE TABLE fleet_version (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    n   bigint NOT NULL
+);
+INSERT INTO fleet_version (n) VALUES (0);
