@@ -220,14 +220,6 @@ pub async fn only_the_one_on_duty_applies(bench: &Bench) {
     work.end().await;
 }
 
-#[tokio::test]
-async fn webhooks_on_sqlite() {
-    bodies_become_what_they_mean(&Bench::sqlite().await).await;
-    a_replay_changes_nothing(&Bench::sqlite().await).await;
-    an_unknown_job_is_settled_by_its_webhook(&Bench::sqlite().await).await;
-    only_the_one_on_duty_applies(&Bench::sqlite().await).await;
-}
-
 /// A row that something else has damaged fails what comes near it, and nothing else.
 #[tokio::test]
 async fn a_body_that_cannot_be_applied_holds_up_no_other() {
