@@ -72,3 +72,29 @@ fn words(reader: &mut Reader, key: &str) -> Result<Vec<String>, Told> {
     reader.tell(key, "a word has 1 to 40 letters");
     Err(Told)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+
+    #[test]
+    fn marketing_ends_by_common_words_unless_told_otherwise() {
+        let optouts = Config::load(Sources::default()).expect("defaults").optouts;
+        assert_eq!(optouts.categories, [OptoutCategory::Marketing]);
+        for word in ["stop", "unsubscribe", "arrêter", "baja", "sair", "стоп"] {
+            assert!(optouts.stop_words.iter().any(|known| known == word), "{word}");
+        }
+        assert!(optouts.start_words.iter().any(|known| known == "start"));
+    }
+
+    #[test]
+    fn a_variable_gives_words_of_ones_own() {
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let env = [variable("TIDEGATE_OPTOUTS__STOP_WORDS", "halt,bye"), variable("TIDEGATE_OPTOUTS__CATEGORIES", "")];
+        let sources = Sources { env: env.into_iter().collect(), ..Sources::default() };
+        let optouts = Config::load(sources).expect("fine").optouts;
+        assert_eq!(optouts.stop_words, ["halt", "bye"]);
+        assert!(optouts.categories.is_empty());
+    }
+}

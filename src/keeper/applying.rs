@@ -261,7 +261,11 @@ impl Applier {
 /// What is heavy is done beside the loop, which has messages to send. A panic is a body's fault, and no reason to stop.
 async fn beside<Answer: Send + 'static>(work: impl FnOnce() -> Answer + Send + 'static) -> Result<Answer, LedgerError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|panic| LedgerError::Damaged(format!("webhooks cannot be read: {panic}")))
+    done.map_err(|cause| {
+        let is_panic = cause.is_panic();
+        let problem = format!("webhooks could not be read: {cause}");
+        if is_panic { LedgerError::Damaged(problem) } else { LedgerError::Unreachable(problem) }
+    })
 }
 
 fn understand(rows: &[InboxRow], names: &Names) -> Understood {
@@ -320,5 +324,30 @@ impl Failures {
             tracing::info!("webhooks are applied again");
         }
         self.count = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_is_away_is_asked_a_few_times_a_second_at_most() {
+        let mut failures = Failures::default();
+        let away = LedgerError::Unreachable("test".to_owned());
+        for _ in 0..100 {
+            let wait = failures.wait(&away);
+            assert!(wait >= AWAY.0 && wait <= AWAY.1, "{wait:?}");
+        }
+        assert!(failures.count >= SUSPICIOUS);
+        failures.over();
+        assert_eq!(failures.count, 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_as_damage() {
+        let damaged = beside(|| assert!(std::hint::black_box(false), "a body that nobody foresaw")).await;
+        assert!(matches!(damaged, Err(LedgerError::Damaged(_))), "{damaged:?}");
+        assert_eq!(beside(|| 7).await.expect("done"), 7);
     }
 }

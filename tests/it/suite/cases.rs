@@ -156,6 +156,12 @@ macro_rules! ledger_suite {
                 what_nobody_understands_is_kept_for_a_while,
                 facts_of_jobs_are_found_by_their_keys,
             }
+            applying {
+                bodies_become_what_they_mean,
+                a_replay_changes_nothing,
+                an_unknown_job_is_settled_by_its_webhook,
+                only_the_one_on_duty_applies,
+            }
             ledger_strange {
                 a_reason_that_a_later_version_wrote_stops_nobody,
                 a_row_that_cannot_be_read_stops_no_other,
