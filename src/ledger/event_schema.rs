@@ -6,14 +6,23 @@ use crate::outcome::{Reason, State};
 
 /// JSON Schema (2020-12) of every event, as `tidegate schema --event` prints it. Fields may be added in later versions.
 pub fn event_schema() -> Value {
+    let kinds = ["message", "inbound", "preference", "trouble", "change"];
+    let kinds = kinds.map(|kind| json!({ "$ref": format!("#/$defs/{kind}") }));
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tidegate event, version 1",
         "description": "The body of a message on tidegate.events, and of a request to events.webhook_url. At least \
                         once: the same `event` is the same event. Those of one job are ordered by `attempt` and by \
                         the rank of `state`.",
-        "oneOf": [{ "$ref": "#/$defs/message" }, { "$ref": "#/$defs/inbound" }, { "$ref": "#/$defs/notice" }],
-        "$defs": { "message": message(), "inbound": inbound(), "notice": notice(), "moment": moment() },
+        "oneOf": kinds,
+        "$defs": {
+            "message": message(),
+            "inbound": inbound(),
+            "preference": preference(),
+            "trouble": trouble(),
+            "change": change(),
+            "moment": moment(),
+        },
     })
 }
 
@@ -66,42 +75,80 @@ fn message() -> Value {
     })
 }
 
-fn inbound() -> Value {
-    json!({
-        "title": "inbound.<type>.<pool>: somebody wrote to one of the numbers",
-        "type": "object",
-        "required": ["v", "event", "at", "number", "wamid", "type", "message"],
-        "not": { "required": ["state"] },
-        "properties": {
-            "v": { "const": 1 },
-            "event": { "type": "string" },
-            "at": { "$ref": "#/$defs/moment" },
-            "number": { "type": "string", "description": "the number written to" },
-            "from": perhaps(text(), "who wrote: a phone number as jobs name it"),
-            "from_user_id": perhaps(text(), "who wrote: a business-scoped user id"),
-            "name": perhaps(text(), "as the profile says"),
-            "wamid": { "type": "string", "description": "Meta's id of the message: to answer, react, mark as read" },
-            "type": { "type": "string" },
-            "context": { "description": "what it answers" },
-            "message": { "type": "object", "description": "the message as Meta sent it" },
-        },
-    })
+/// What every event begins with, besides these properties.
+fn event(title: &str, required: &[&str], properties: &[(&str, Value)]) -> Value {
+    let mut of = serde_json::Map::new();
+    of.insert("v".to_owned(), json!({ "const": 1 }));
+    of.insert("event".to_owned(), text());
+    of.insert("at".to_owned(), json!({ "$ref": "#/$defs/moment" }));
+    of.extend(properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())));
+    let required: Vec<&str> = ["v", "event", "at"].iter().chain(required).copied().collect();
+    json!({ "title": title, "type": "object", "required": required, "properties": of })
 }
 
-fn notice() -> Value {
-    json!({
-        "title": "number.<what>, template.<what>, account.<what>: Meta changed something of ours",
-        "type": "object",
-        "required": ["v", "event", "at", "what"],
-        "not": { "anyOf": [{ "required": ["state"] }, { "required": ["wamid"] }] },
-        "properties": {
-            "v": { "const": 1 },
-            "event": { "type": "string" },
-            "at": { "$ref": "#/$defs/moment" },
-            "what": { "type": "string", "description": "the key, as template.paused" },
-            "waba": perhaps(text(), "the business account's id"),
-            "subject": perhaps(text(), "the number's id, or the template's name/language"),
-            "details": { "type": "object", "description": "the change as Meta sent it" },
-        },
-    })
+/// Who wrote.
+fn person() -> [(&'static str, Value); 2] {
+    [
+        ("from", perhaps(text(), "who wrote: a phone number as jobs name it")),
+        ("from_user_id", perhaps(text(), "who wrote: a business-scoped user id")),
+    ]
+}
+
+fn inbound() -> Value {
+    let [from, from_user_id] = person();
+    event(
+        "inbound.<type>.<pool>: somebody wrote to one of the numbers",
+        &["number", "wamid", "type", "message"],
+        &[
+            ("number", json!({ "type": "string", "description": "the number written to" })),
+            from,
+            from_user_id,
+            ("name", perhaps(text(), "as the profile says")),
+            ("wamid", json!({ "type": "string", "description": "Meta's id of it: to answer, react, mark as read" })),
+            ("type", text()),
+            ("context", json!({ "description": "what it answers" })),
+            ("message", json!({ "type": "object", "description": "the message as Meta sent it" })),
+        ],
+    )
+}
+
+fn preference() -> Value {
+    let [from, from_user_id] = person();
+    event(
+        "inbound.preference.<pool>: somebody stopped or resumed marketing",
+        &["type", "preference"],
+        &[
+            ("number", perhaps(text(), "the number it was said to")),
+            from,
+            from_user_id,
+            ("type", json!({ "const": "preference" })),
+            ("preference", json!({ "enum": ["stop", "resume"] })),
+        ],
+    )
+}
+
+fn trouble() -> Value {
+    event(
+        "number.error: Meta tells of trouble with a number, and of no message",
+        &["code", "details"],
+        &[
+            ("number", perhaps(text(), "the number")),
+            ("code", perhaps(json!({ "type": "integer" }), "Meta's code")),
+            ("details", text()),
+        ],
+    )
+}
+
+fn change() -> Value {
+    event(
+        "number.<what>, template.<what>, account.<what>: Meta changed something of ours",
+        &["field", "value"],
+        &[
+            ("waba", perhaps(text(), "the business account's id")),
+            ("number", perhaps(text(), "the number's id")),
+            ("template", perhaps(text(), "name/language")),
+            ("field", json!({ "type": "string", "description": "the webhook's field" })),
+            ("value", json!({ "description": "the change as Meta sent it" })),
+        ],
+    )
 }

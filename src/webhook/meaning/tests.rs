@@ -10,7 +10,7 @@ use crate::job::{Category, NumberId, PoolName};
 use crate::ledger::{Failure, HoldChange, WINDOW};
 use crate::outcome::{Reason, State};
 use crate::webhook::notice;
-use crate::webhook::notice::tests::body;
+use crate::webhook::notice::tests::{body, corpus};
 
 const KEY: &str = "0197c0de-0000-7000-8000-000000000001";
 /// A moment after every body of the corpus but one restriction's end.
@@ -453,4 +453,19 @@ fn numbers_are_known_by_their_display_number_however_it_is_written() {
     names.add("2".parse().expect("an id"), "", PoolName::default_pool());
     assert_eq!(names.id("447700900123"), Some(&id));
     assert_eq!(names.id(""), None);
+}
+
+#[test]
+fn every_event_is_what_the_schema_says() {
+    let validator = jsonschema::validator_for(&crate::ledger::event_schema()).expect("a valid schema");
+    let mut kinds = std::collections::BTreeSet::new();
+    for name in corpus() {
+        for row in says(&name).news.events {
+            let event: Value = serde_json::from_str(&row.body).expect("JSON");
+            let problems: Vec<String> = validator.iter_errors(&event).map(|problem| problem.to_string()).collect();
+            assert!(problems.is_empty(), "{name}: {event}: {problems:?}");
+            kinds.extend(row.topic.split('.').next().map(str::to_owned));
+        }
+    }
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), ["account", "inbound", "number", "template"]);
 }

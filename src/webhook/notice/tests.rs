@@ -32,6 +32,11 @@ pub(in crate::webhook) fn body(name: &str) -> Value {
     CORPUS.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("{name} is missing")).1.clone()
 }
 
+/// The names of all bodies.
+pub(in crate::webhook) fn corpus() -> Vec<String> {
+    CORPUS.iter().map(|(name, _)| name.clone()).collect()
+}
+
 fn notices(body: &Value) -> Vec<Notice> {
     read(body.to_string().as_bytes(), RECEIVED)
 }
