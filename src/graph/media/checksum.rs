@@ -16,9 +16,16 @@ impl Checksum {
         Self::from(Sha256::new_with_prefix(bytes))
     }
 
-    /// Whether this text means the same: in hexadecimal, as look-ups have it, or in base64, as webhooks do.
-    pub fn is_written(&self, text: &str) -> bool {
-        text.eq_ignore_ascii_case(&self.to_string()) || text == STANDARD.encode(self.0)
+    /// From a text: in hexadecimal, as look-ups have it, or in base64, as webhooks do.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = match text.len() {
+            64 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => (0..32)
+                .map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16))
+                .collect::<Result<Vec<_>, _>>()
+                .expect("two digits fit a byte"),
+            _ => STANDARD.decode(text).ok()?,
+        };
+        bytes.try_into().ok().map(Self)
     }
 }
 
@@ -48,8 +55,13 @@ mod tests {
     fn a_checksum_is_known_in_both_ways() {
         let abc = Checksum::of(b"abc");
         assert_eq!(abc.to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-        assert!(abc.is_written("BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD"));
-        assert!(abc.is_written("ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="));
-        assert!(!abc.is_written("") && !abc.is_written(&Checksum::of(b"abd").to_string()));
+        let upper = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+        for text in [&abc.to_string(), upper, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="] {
+            assert_eq!(Checksum::parse(text), Some(abc), "{text}");
+        }
+        for wrong in ["", "ba78", "ungWv48B", &upper.replace('B', "G"), "ÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿ"]
+        {
+            assert_eq!(Checksum::parse(wrong), None, "{wrong}");
+        }
     }
 }

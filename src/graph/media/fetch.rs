@@ -125,8 +125,10 @@ async fn write_out<Out: AsyncWrite + Unpin>(
         return Err(MediaError::Damaged("another number of bytes"));
     }
     let checksum = Checksum::from(hasher);
-    match &medium.sha256 {
-        Some(said) if !checksum.is_written(said) => Err(MediaError::Damaged("its checksum is another one")),
+    match medium.sha256.as_deref() {
+        Some(said) if Checksum::parse(said) != Some(checksum) => {
+            Err(MediaError::Damaged("its checksum is another one"))
+        }
         Some(_) | None => Ok(()),
     }
 }

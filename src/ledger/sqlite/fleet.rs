@@ -1,6 +1,6 @@
 //! What was read of numbers and accounts, and the outbox's two ends.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
@@ -16,6 +16,11 @@ impl Desk {
         for row in rows {
             put.execute(params![row.kind, row.id, row.parent, row.fields, row.read_at.as_millis()])?;
         }
+        Ok(())
+    }
+
+    pub(super) fn fleet_forget(&self, kind: &str, id: &str) -> Result<(), LedgerError> {
+        self.conn.prepare_cached("DELETE FROM fleet WHERE kind = ?1 AND id = ?2")?.execute([kind, id])?;
         Ok(())
     }
 
@@ -40,16 +45,25 @@ impl Desk {
 pub(super) fn list(conn: &Connection, kind: &str) -> Result<Vec<FleetRow>, LedgerError> {
     let mut find =
         conn.prepare_cached("SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = ?1 ORDER BY id")?;
-    let rows = find.query_map([kind], |row| {
-        Ok(FleetRow {
-            kind: row.get(0)?,
-            id: row.get(1)?,
-            parent: row.get(2)?,
-            fields: row.get(3)?,
-            read_at: Timestamp::from_millis(row.get(4)?),
-        })
-    })?;
+    let rows = find.query_map([kind], row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What was last read of one thing.
+pub(super) fn get(conn: &Connection, kind: &str, id: &str) -> Result<Option<FleetRow>, LedgerError> {
+    let mut find =
+        conn.prepare_cached("SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = ?1 AND id = ?2")?;
+    Ok(find.query_row([kind, id], row).optional()?)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<FleetRow> {
+    Ok(FleetRow {
+        kind: row.get(0)?,
+        id: row.get(1)?,
+        parent: row.get(2)?,
+        fields: row.get(3)?,
+        read_at: Timestamp::from_millis(row.get(4)?),
+    })
 }
 
 /// The oldest events that wait to be published.
