@@ -61,8 +61,9 @@ fn only(known: &BTreeMap<NumberId, String>) -> anyhow::Result<NumberId> {
     let mut ids = known.keys();
     match (ids.next(), ids.next()) {
         (Some(id), None) => Ok(id.clone()),
-        (Some(_), Some(_)) => Err(BadUsage(format!("say which number, by --number; {}", listed(known))).into()),
-        (None, _) => Err(BadUsage(format!("say which number, by --number; {}", listed(known))).into()),
+        (Some(_), Some(_)) | (None, _) => {
+            Err(BadUsage(format!("say which number, by --number; {}", listed(known))).into())
+        }
     }
 }
 

@@ -165,10 +165,13 @@ async fn an_address_that_is_over_is_asked_for_again() {
     assert_eq!(came, b"hello");
 }
 
+/// A path, and the credential that came with it.
+type Visit = (String, Option<String>);
+
 /// A server that remembers who came, with which credential.
 struct Server {
     url: String,
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Visit>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -177,7 +180,7 @@ impl Server {
     async fn start(answer: impl Fn(&str, &str) -> Response + Clone + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let seen: Arc<Mutex<Vec<(String, Option<String>)>>> = Arc::default();
+        let seen: Arc<Mutex<Vec<Visit>>> = Arc::default();
         let (noted, own) = (seen.clone(), url.clone());
         let router = Router::new().fallback(move |request: Request| {
             let path = request.uri().path().to_owned();
@@ -213,7 +216,7 @@ impl Server {
         Ok((medium, came))
     }
 
-    fn seen(&self) -> Vec<(String, Option<String>)> {
+    fn seen(&self) -> Vec<Visit> {
         self.seen.lock().expect("nobody panicked").clone()
     }
 }
