@@ -16,14 +16,17 @@ mod exit;
 mod holds;
 mod job_name;
 mod jobs;
+mod media;
 mod migrate;
 mod numbers;
 mod optouts;
 mod output;
 mod progress;
+mod read;
 mod run;
 mod schema;
 mod send;
+mod sender;
 mod show;
 mod simulate;
 mod unknown;
@@ -95,6 +98,11 @@ enum Command {
     /// Who does not want which messages
     #[command(subcommand)]
     Optouts(optouts::Optouts),
+    /// Give Meta files to send by their ids; fetch those that customers sent
+    #[command(subcommand)]
+    Media(media::Media),
+    /// Mark a customer's message as read
+    Read(read::Read),
     /// Forget a person
     Erase(erase::Erase),
     /// Run a Cloud API that behaves as Meta's, to try things on
@@ -126,6 +134,8 @@ impl Cli {
             Command::Unknown(command) => command.run(&context).await,
             Command::Dead(command) => command.run(&context).await,
             Command::Optouts(command) => command.run(&context).await,
+            Command::Media(command) => command.run(&context).await,
+            Command::Read(command) => command.run(&context).await,
             Command::Erase(command) => command.run(&context).await,
             Command::Simulate(command) => command.run(&context).await,
             Command::Migrate(command) => command.run(&context).await,

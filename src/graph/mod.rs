@@ -4,6 +4,7 @@
 //! byte of the request was written; nothing is ever sent twice by this room; every answer is bounded in size and time.
 
 pub mod answer;
+mod ask;
 pub mod calling_code;
 pub mod client;
 pub mod codes;
@@ -11,9 +12,11 @@ mod connection;
 mod dial;
 pub mod endpoint;
 pub mod holding;
+pub mod media;
 pub mod message;
 mod pool;
 pub mod reads;
+pub mod receipt;
 pub mod rule;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -22,6 +25,7 @@ mod tests;
 mod tls;
 mod wire;
 
+pub use ask::AskError;
 pub use client::{Client, Ready, Settings, SetupError};
 pub use endpoint::{ApiBase, Credential, Endpoint, Path, Request};
 pub use pool::{Opener, PoolStats};

@@ -306,6 +306,22 @@ impl Ledger {
         }
     }
 
+    /// What was last read of one thing.
+    pub async fn fleet_get(&self, kind: String, id: String) -> Result<Option<FleetRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.fleet_get(kind, id).await,
+            Self::Postgres(ledger) => ledger.fleet_get(kind, id).await,
+        }
+    }
+
+    /// Forgets what was read of one thing.
+    pub async fn fleet_forget(&self, kind: String, id: String) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.fleet_forget(kind, id).await,
+            Self::Postgres(ledger) => ledger.fleet_forget(kind, id).await,
+        }
+    }
+
     /// Events to publish, the oldest first.
     pub async fn outbox_take(&self, stage: OutboxStage, limit: u32) -> Result<Vec<OutboxRow>, LedgerError> {
         match self {

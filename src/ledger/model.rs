@@ -558,7 +558,7 @@ pub struct Swept {
 /// What was last read of one thing at Meta's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetRow {
-    /// `portfolio`, `waba`, `number` or `template`.
+    /// `portfolio`, `waba`, `number`, `template` or `media`.
     pub kind: String,
     /// Meta's id of it.
     pub id: String,

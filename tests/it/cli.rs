@@ -1,5 +1,7 @@
 //! The real binary, as people and scripts call it: what it prints where, and its exit codes.
 
+mod media;
+
 use std::io::{Read, Write};
 use std::process::{Child, Command, Output, Stdio};
 

@@ -19,6 +19,7 @@ mod hook;
 mod in_doubt;
 mod main_job;
 mod map;
+mod media;
 mod numbers;
 mod operators;
 mod owning;

@@ -135,6 +135,14 @@ impl PostgresLedger {
         self.read(kind, |session, kind| Box::pin(fleet::list(session, kind))).await
     }
 
+    pub(in crate::ledger) async fn fleet_get(&self, kind: String, id: String) -> Result<Option<FleetRow>, LedgerError> {
+        self.read((kind, id), |session, (kind, id)| Box::pin(fleet::get(session, kind, id))).await
+    }
+
+    pub(in crate::ledger) async fn fleet_forget(&self, kind: String, id: String) -> Result<(), LedgerError> {
+        self.write((kind, id), |tx, (kind, id)| Box::pin(fleet::forget(tx, kind, id))).await
+    }
+
     pub(in crate::ledger) async fn outbox_take(
         &self,
         stage: OutboxStage,

@@ -210,6 +210,14 @@ impl SqliteLedger {
         self.read(move |conn| fleet::list(conn, &kind)).await
     }
 
+    pub(in crate::ledger) async fn fleet_get(&self, kind: String, id: String) -> Result<Option<FleetRow>, LedgerError> {
+        self.read(move |conn| fleet::get(conn, &kind, &id)).await
+    }
+
+    pub(in crate::ledger) async fn fleet_forget(&self, kind: String, id: String) -> Result<(), LedgerError> {
+        self.write(1, move |desk| desk.fleet_forget(&kind, &id)).await
+    }
+
     pub(in crate::ledger) async fn outbox_take(
         &self,
         stage: OutboxStage,

@@ -1,6 +1,6 @@
 //! What was read of numbers and accounts, and the outbox's two ends.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::{Map, Value};
 
 use super::desk::Desk;
@@ -85,6 +85,11 @@ impl Desk {
         Ok(())
     }
 
+    pub(super) fn fleet_forget(&self, kind: &str, id: &str) -> Result<(), LedgerError> {
+        self.conn.prepare_cached("DELETE FROM fleet WHERE kind = ?1 AND id = ?2")?.execute([kind, id])?;
+        Ok(())
+    }
+
     pub(super) fn outbox_pass_on(&self, seqs: &[i64]) -> Result<(), LedgerError> {
         let mut pass_on = self.conn.prepare_cached("UPDATE outbox SET passed_on = 1 WHERE seq = ?1")?;
         for seq in seqs {
@@ -106,16 +111,25 @@ impl Desk {
 pub(super) fn list(conn: &Connection, kind: &str) -> Result<Vec<FleetRow>, LedgerError> {
     let mut find =
         conn.prepare_cached("SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = ?1 ORDER BY id")?;
-    let rows = find.query_map([kind], |row| {
-        Ok(FleetRow {
-            kind: row.get(0)?,
-            id: row.get(1)?,
-            parent: row.get(2)?,
-            fields: row.get(3)?,
-            read_at: Timestamp::from_millis(row.get(4)?),
-        })
-    })?;
+    let rows = find.query_map([kind], row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// What was last read of one thing.
+pub(super) fn get(conn: &Connection, kind: &str, id: &str) -> Result<Option<FleetRow>, LedgerError> {
+    let mut find =
+        conn.prepare_cached("SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = ?1 AND id = ?2")?;
+    Ok(find.query_row([kind, id], row).optional()?)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<FleetRow> {
+    Ok(FleetRow {
+        kind: row.get(0)?,
+        id: row.get(1)?,
+        parent: row.get(2)?,
+        fields: row.get(3)?,
+        read_at: Timestamp::from_millis(row.get(4)?),
+    })
 }
 
 /// The oldest events that wait to be published.

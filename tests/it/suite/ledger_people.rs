@@ -144,6 +144,14 @@ pub async fn what_was_read_of_the_fleet_is_remembered(ledger: &Ledger) {
     ledger.fleet_put(vec![row("2", r#"{"quality":"RED"}"#, at(5))]).await.expect("put");
     let listed = ledger.fleet_list("number".to_owned()).await.expect("listed");
     assert_eq!(listed, [row("1", "{}", at(0)), row("2", r#"{"quality":"RED"}"#, at(5))]);
+    let get = async |kind: &str, id: &str| ledger.fleet_get(kind.to_owned(), id.to_owned()).await.expect("looked up");
+    assert_eq!(get("number", "2").await, Some(row("2", r#"{"quality":"RED"}"#, at(5))));
+    assert_eq!((get("number", "9").await, get("template", "2").await), (None, None));
+    ledger.fleet_forget("number".to_owned(), "2".to_owned()).await.expect("forgotten");
+    ledger.fleet_forget("number".to_owned(), "9".to_owned()).await.expect("there was none");
+    assert_eq!(get("number", "2").await, None);
+    assert_eq!(get("waba", "9").await.map(|row| row.id), Some("9".to_owned()));
+    assert_eq!(ledger.fleet_list("number".to_owned()).await.expect("listed").len(), 1);
 }
 
 pub async fn analysts_find_the_documented_columns(bench: &Bench) {
