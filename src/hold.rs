@@ -78,6 +78,14 @@ pub struct Cover {
     pub country: Option<String>,
 }
 
+impl HoldOrder {
+    /// That a recipient does not want messages of this category: those that meet it end.
+    pub fn opt_out(cover: Cover, who: impl Into<String>) -> Self {
+        let (effect, reason) = (Effect::End, Reason::OptedOut);
+        Self { cover, effect, reason, who: who.into(), until: None, probe: false }
+    }
+}
+
 impl Cover {
     /// Covers all of one thing.
     pub fn of(scope: Scope, subject: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
 use crate::ledger::{Applied, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
@@ -97,8 +98,15 @@ impl Applier {
 
     /// Ends with the app that gives the duty.
     async fn apply_all(&mut self) {
-        let mut failures = Failures::default();
-        while self.on_duty.wait_for(|on_duty| *on_duty).await.is_ok() {
+        let mut failures = Patience::new("webhooks", AWAY);
+        loop {
+            if !*self.on_duty.borrow() {
+                // Another keeper knows: what stood here last would be told for ever.
+                self.metrics.inbox_oldest.set(0.0);
+            }
+            if self.on_duty.wait_for(|on_duty| *on_duty).await.is_err() {
+                return;
+            }
             match self.apply_next(failures.count >= SUSPICIOUS).await {
                 Ok(count) => {
                     failures.over();
@@ -106,7 +114,7 @@ impl Applier {
                         self.until_news().await;
                     }
                 }
-                Err(error) => sleep(failures.wait(&error)).await,
+                Err(error) => sleep(failures.wait(&error.to_string())).await,
             }
         }
     }
@@ -302,47 +310,9 @@ fn update(told: State, moved: Moved) -> Update {
     }
 }
 
-/// Failures in a row: how long to wait, and whether it was told.
-#[derive(Default)]
-struct Failures {
-    count: u32,
-}
-
-impl Failures {
-    fn wait(&mut self, error: &LedgerError) -> Duration {
-        let (first, most) = AWAY;
-        let longest = first.saturating_mul(2_u32.saturating_pow(self.count)).min(most);
-        if self.count == 0 {
-            tracing::warn!(%error, "webhooks wait in the ledger: {error}");
-        }
-        self.count = self.count.saturating_add(1);
-        first + (longest - first).mul_f64(rand::random())
-    }
-
-    fn over(&mut self) {
-        if self.count > 0 {
-            tracing::info!("webhooks are applied again");
-        }
-        self.count = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_ledger_that_is_away_is_asked_a_few_times_a_second_at_most() {
-        let mut failures = Failures::default();
-        let away = LedgerError::Unreachable("test".to_owned());
-        for _ in 0..100 {
-            let wait = failures.wait(&away);
-            assert!(wait >= AWAY.0 && wait <= AWAY.1, "{wait:?}");
-        }
-        assert!(failures.count >= SUSPICIOUS);
-        failures.over();
-        assert_eq!(failures.count, 0);
-    }
 
     #[tokio::test]
     async fn a_panic_is_told_as_damage() {

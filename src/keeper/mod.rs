@@ -6,6 +6,7 @@
 mod applying;
 mod duty;
 mod hook;
+mod patience;
 mod relay;
 
 pub use applying::{Acquaintance, Applier, PoolOf};

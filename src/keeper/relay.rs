@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::patience::Patience;
 use crate::clock::Timestamp;
 use crate::ledger::{Ledger, LedgerError, OutboxRow, OutboxStage, Signal};
 use crate::queue::{Exchange, Outgoing, Published, Publisher};
@@ -61,7 +62,7 @@ impl Relay {
 
     /// Ends with the app that gives the duty.
     async fn relay(&mut self) {
-        let mut refusals = Refusals::default();
+        let mut refusals = Patience::new("events", REFUSED);
         while self.on_duty.wait_for(|on_duty| *on_duty).await.is_ok() {
             let began = Instant::now();
             match self.carry().await {
@@ -131,31 +132,6 @@ impl Relay {
     }
 }
 
-/// Refusals in a row: how long to wait, and whether it was told.
-#[derive(Default)]
-struct Refusals {
-    count: u32,
-}
-
-impl Refusals {
-    fn wait(&mut self, why: &str) -> Duration {
-        let (first, most) = REFUSED;
-        let longest = first.saturating_mul(2_u32.saturating_pow(self.count)).min(most);
-        if self.count == 0 {
-            tracing::warn!(why, "events wait in the ledger: {why}");
-        }
-        self.count = self.count.saturating_add(1);
-        first + (longest - first).mul_f64(rand::random())
-    }
-
-    fn over(&mut self) {
-        if self.count > 0 {
-            tracing::info!("events are published again");
-        }
-        self.count = 0;
-    }
-}
-
 /// The type is the key's first two words, `message.accepted`.
 fn outgoing(row: OutboxRow) -> Outgoing {
     let OutboxRow { seq: _, topic, event, job, body } = row;
@@ -179,15 +155,6 @@ fn outgoing(row: OutboxRow) -> Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn refusals_are_never_tried_more_than_ten_times_a_second() {
-        let mut refusals = Refusals::default();
-        for _ in 0..100 {
-            let wait = refusals.wait("test");
-            assert!(wait >= Duration::from_millis(100) && wait <= REFUSED.1, "{wait:?}");
-        }
-    }
 
     #[test]
     fn an_event_s_properties_are_read_from_its_row() {

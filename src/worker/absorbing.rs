@@ -45,7 +45,7 @@ impl Worker {
     }
 
     fn put_back(&mut self, batch: PutBack, answer: Result<(), LedgerError>) {
-        self.recovery.putting -= 1;
+        self.open.putting -= 1;
         match (answer, batch) {
             (Ok(()), PutBack::Park(_, tickets)) => self.acks.extend(tickets),
             (Ok(()), PutBack::GiveBack(_)) => {}
@@ -88,11 +88,11 @@ impl Worker {
     fn admitted(&mut self, ask: Ask, asked: Mono, answer: Result<Vec<Admitted>, LedgerError>) {
         let now = clock::now();
         let took = now.mono.since(asked);
-        self.recovery.admitting -= 1;
+        self.open.admitting -= 1;
         let answers = match answer {
             Ok(answers) => answers,
             Err(error) => {
-                self.recovery.doubtful.push(ask);
+                self.open.doubtful.push(ask);
                 return self.ledger_failed(&error);
             }
         };

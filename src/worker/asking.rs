@@ -62,7 +62,7 @@ impl Worker {
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
-        self.recovery.admitting += 1;
+        self.open.admitting += 1;
         self.asked
             .push(async move { Event::Admitted(ask, now.mono, ledger.admit(requests, now.wall).await) }.boxed_local());
     }
@@ -93,7 +93,7 @@ impl Worker {
         }
         for batch in std::mem::take(&mut self.put_backs) {
             let (ledger, id, kept) = (self.ledger.clone(), self.id, batch.clone());
-            self.recovery.putting += 1;
+            self.open.putting += 1;
             let answer = async move {
                 let answer = match batch {
                     PutBack::Park(jobs, _) => ledger.park(jobs, now.wall).await,

@@ -50,7 +50,7 @@ impl Worker {
                 && self.settlements.is_empty()
                 && self.put_backs.is_empty()
                 && self.asides.is_empty()
-                && self.recovery.doubtful.is_empty()
+                && self.open.doubtful.is_empty()
             {
                 break;
             }

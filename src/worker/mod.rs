@@ -23,6 +23,7 @@ pub mod pool;
 mod receiving;
 pub mod reception;
 mod recovering;
+mod recovery;
 mod renewing;
 mod resting;
 pub mod retry;

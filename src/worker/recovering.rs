@@ -20,28 +20,9 @@ pub(super) enum Asked {
     Again,
 }
 
-/// What comes next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Stage {
-    /// Nothing is open.
-    #[default]
-    Over,
-    /// Answers of the time before are not all settled yet.
-    Settling,
-    /// The leases are being renewed.
-    Renewing,
-    /// Asks whose answer was lost are asked again.
-    Asking,
-    /// The ledger is to be told what is in hand.
-    Counting,
-    /// It is being told.
-    Counted,
-}
-
 /// What is open with the ledger.
 #[derive(Debug, Default)]
-pub(super) struct Recovery {
-    stage: Stage,
+pub(super) struct Open {
     /// Asks whose answer was lost: their jobs may be admitted. At most as many as may be admitted at once.
     pub(super) doubtful: Vec<Ask>,
     /// Asks without an answer yet.
@@ -50,33 +31,7 @@ pub(super) struct Recovery {
     pub(super) putting: usize,
 }
 
-impl Recovery {
-    /// The ledger is back.
-    pub(super) fn begin(&mut self) {
-        self.stage = Stage::Settling;
-    }
-
-    /// Rows may stand in this worker's name that it has not in hand.
-    pub(super) fn count_again(&mut self) {
-        if matches!(self.stage, Stage::Over | Stage::Counting | Stage::Counted) {
-            self.stage = Stage::Asking;
-        }
-    }
-
-    pub(super) fn renewed(&mut self) {
-        if self.stage == Stage::Renewing {
-            self.stage = Stage::Asking;
-        }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
-    }
-
-    pub(super) fn is_settling(&self) -> bool {
-        self.stage == Stage::Settling
-    }
-
+impl Open {
     /// Whether the ledger may still admit something for this worker.
     pub(super) fn is_asking(&self) -> bool {
         self.admitting > 0 || !self.doubtful.is_empty()
@@ -89,19 +44,18 @@ impl Worker {
         if self.ledger_away_until.is_some() {
             return;
         }
-        if self.recovery.stage == Stage::Settling && self.settling == 0 && self.settlements.is_empty() {
-            self.recovery.stage = Stage::Renewing;
+        if self.recovery.is_settling() && self.settling == 0 && self.settlements.is_empty() {
+            self.recovery.settled(true);
             self.begin_round(now);
         }
-        if self.recovery.stage == Stage::Asking {
+        if self.recovery.is_asking() {
             self.ask_again(now);
-            if !self.recovery.is_asking() {
-                self.recovery.stage = Stage::Counting;
+            if !self.open.is_asking() {
+                self.recovery.asked();
             }
         }
-        let is_quiet = !self.claiming && self.recovery.putting == 0 && self.put_backs.is_empty();
-        if self.recovery.stage == Stage::Counting && is_quiet {
-            self.recovery.stage = Stage::Counted;
+        let is_quiet = !self.claiming && self.open.putting == 0 && self.put_backs.is_empty();
+        if is_quiet && self.recovery.count() {
             let (ledger, id, in_hand) = (self.ledger.clone(), self.id, self.rows_in_hand());
             self.asked.push(async move { Event::Counted(ledger.keep_only(id, in_hand).await) }.boxed_local());
         }
@@ -110,7 +64,7 @@ impl Worker {
     /// The same number under the same fence: nobody else can have sent these jobs by it since.
     pub(super) fn ask_again(&mut self, now: Now) {
         if self.ledger_away_until.is_none() {
-            for ask in std::mem::take(&mut self.recovery.doubtful) {
+            for ask in std::mem::take(&mut self.open.doubtful) {
                 self.ask_to_admit(ask, Asked::Again, now);
             }
         }
@@ -119,9 +73,7 @@ impl Worker {
     pub(super) fn counted(&mut self, answer: Result<(), LedgerError>) {
         match answer {
             Ok(()) => {
-                if self.recovery.stage == Stage::Counted {
-                    self.recovery.stage = Stage::Over;
-                }
+                self.recovery.counted();
                 // What was freed is there to be claimed.
                 self.intake.look_again(&mut self.core.scheduler);
             }

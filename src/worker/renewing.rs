@@ -201,7 +201,7 @@ impl Worker {
 
     /// At a stop: gives up every lease at once, so that others go on while the last answers come in.
     pub(super) fn step_down(&mut self, now: Now) {
-        let waits = self.rounds.is_under_way || self.recovery.is_asking() || self.ledger_away_until.is_some();
+        let waits = self.rounds.is_under_way || self.open.is_asking() || self.ledger_away_until.is_some();
         if waits || std::mem::replace(&mut self.rounds.stepped_down, true) {
             return;
         }

@@ -32,7 +32,8 @@ use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
 use super::picture::Easel;
 use super::reception::{Aside, Router};
-use super::recovering::Recovery;
+use super::recovering::Open;
+use super::recovery::Recovery;
 use super::renewing::Rounds;
 use super::scheduler::Scheduler;
 use super::telling::Telling;
@@ -151,6 +152,7 @@ pub struct Worker {
     pub(super) ledger_away_until: Option<Mono>,
     /// What is open with the ledger since it was away.
     pub(super) recovery: Recovery,
+    pub(super) open: Open,
     pub(super) rounds: Rounds,
     pub(super) heard: Signal,
     pub(super) claiming: bool,
@@ -194,6 +196,7 @@ impl Worker {
             lane_share: 1,
             ledger_away_until: None,
             recovery: Recovery::default(),
+            open: Open::default(),
             rounds: Rounds::new(id, settings.leases.ttl),
             heard: Signal::default(),
             claiming: false,

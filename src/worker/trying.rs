@@ -36,13 +36,13 @@ impl Worker {
         let names = choices.iter().filter_map(|choice| choice.probe).map(name).collect();
         let times = &self.settings.policy.times;
         let (ledger, id, ttl) = (self.ledger.clone(), self.id, times.start_within + times.request);
-        self.recovery.admitting += 1;
+        self.open.admitting += 1;
         let take = async move { Event::Trial(choices, ledger.take_leases(id, names, ttl, now.wall).await) };
         self.asked.push(take.boxed_local());
     }
 
     pub(super) fn may_try(&mut self, choices: Vec<Choice>, answer: Result<Vec<Lease>, LedgerError>) {
-        self.recovery.admitting -= 1;
+        self.open.admitting -= 1;
         let now = clock::now();
         let taken: BTreeSet<String> = answer.iter().flatten().map(|lease| lease.name.clone()).collect();
         let is_ours = |choice: &Choice| choice.probe.is_some_and(|hold| taken.contains(&name(hold)));

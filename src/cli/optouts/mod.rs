@@ -16,7 +16,7 @@ use super::output::{Column, Output, words};
 use super::progress::Progress;
 use super::wording::{Count, counted, masked, relative, say};
 use crate::clock::{self, Timestamp};
-use crate::hold::{Cover, Effect, Hold, HoldId, HoldOrder, Scope};
+use crate::hold::{Cover, Hold, HoldId, HoldOrder, Scope};
 use crate::job::{Category, Recipient};
 use crate::ledger::Ledger;
 use crate::outcome::{Reason, words as closed_words};
@@ -175,14 +175,7 @@ fn opt_out(hold: Hold) -> OptOut {
 
 /// The orders for a recipient who does not want these.
 fn orders(recipient: &Recipient, which: Which, who: &str) -> impl Iterator<Item = HoldOrder> {
-    covers(recipient, which).map(move |cover| HoldOrder {
-        cover,
-        effect: Effect::End,
-        reason: Reason::OptedOut,
-        who: who.to_owned(),
-        until: None,
-        probe: false,
-    })
+    covers(recipient, which).map(move |cover| HoldOrder::opt_out(cover, who))
 }
 
 fn covers(recipient: &Recipient, which: Which) -> impl Iterator<Item = Cover> + use<> {

@@ -118,23 +118,13 @@ pub(super) async fn list(session: &Session, kind: &str) -> Result<Vec<FleetRow>,
 /// What was last read of one thing.
 pub(super) async fn get(session: &Session, kind: &str, id: &str) -> Result<Option<FleetRow>, LedgerError> {
     let sql = "SELECT kind, id, parent, fields, read_at FROM fleet WHERE kind = $1 AND id = $2";
-    session.query(sql, &[&kind, &id]).await?.iter().map(row).next().transpose()
+    session.query(sql, &[&kind, &id]).await?.iter().map(read).next().transpose()
 }
 
 /// Forgets what was read of one thing.
 pub(super) async fn forget(session: &Session, kind: &str, id: &str) -> Result<(), LedgerError> {
     session.execute("DELETE FROM fleet WHERE kind = $1 AND id = $2", &[&kind, &id]).await?;
     Ok(())
-}
-
-fn row(row: &Row) -> Result<FleetRow, LedgerError> {
-    Ok(FleetRow {
-        kind: row.try_get(0)?,
-        id: row.try_get(1)?,
-        parent: row.try_get(2)?,
-        fields: row.try_get(3)?,
-        read_at: Timestamp::from_millis(row.try_get(4)?),
-    })
 }
 
 /// The oldest events that wait to be published.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::draft::Draft;
-use crate::hold::{Cover, Effect, HoldOrder, Scope};
+use crate::hold::{Cover, HoldOrder, Scope};
 use crate::job::{Category, Recipient};
 use crate::outcome::Reason;
 
@@ -73,14 +73,7 @@ pub(super) fn opt(wish: Wish, from: &[Recipient], categories: &[Category], who: 
         for category in categories {
             let cover = Cover::of(Scope::Recipient, recipient.expose()).category(*category);
             match wish {
-                Wish::Stop => draft.place(HoldOrder {
-                    cover,
-                    effect: Effect::End,
-                    reason: Reason::OptedOut,
-                    who: who.to_owned(),
-                    until: None,
-                    probe: false,
-                }),
+                Wish::Stop => draft.place(HoldOrder::opt_out(cover, who)),
                 Wish::Start => draft.lift(cover, OPTED_OUT),
             }
         }

@@ -94,7 +94,7 @@ impl Shell {
         match waiting {
             Waiting::Claim(_) => self.look_again(),
             // Perhaps they are admitted.
-            Waiting::Admit(choices, first) => self.recovery.doubtful.push((choices, first)),
+            Waiting::Admit(choices, first) => self.doubtful.push((choices, first)),
             Waiting::Settle(batch) => {
                 for settlement in batch.into_iter().rev() {
                     self.settlements.push_front(settlement);

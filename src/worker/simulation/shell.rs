@@ -22,8 +22,8 @@ use super::fold::{Life, TTL};
 use super::making::{MARGIN, ms, pool_name, spec};
 use super::plan::Plan;
 use super::reading;
-use super::recovering::Recovery;
 use super::renewing::Rounds;
+use crate::worker::recovery::Recovery;
 
 pub(super) const LEASES: LeaseTimes =
     LeaseTimes { ttl: TTL, renew: Duration::from_millis(500), margin: Duration::from_millis(500) };
@@ -117,6 +117,8 @@ pub(super) struct Shell {
     pub(super) renew_at: Mono,
     pub(super) rounds: Rounds,
     pub(super) recovery: Recovery,
+    /// Asks whose answer was lost.
+    pub(super) doubtful: Vec<(Vec<Choice>, Now)>,
 }
 
 impl Shell {
@@ -143,6 +145,7 @@ impl Shell {
             renew_at: now.mono,
             rounds: Rounds::new(life, plan.numbers.len()),
             recovery: Recovery::default(),
+            doubtful: Vec::new(),
         };
         shell.read_holds();
         shell
@@ -322,7 +325,7 @@ impl Shell {
 
     fn release_when_done(&mut self) {
         let done = self.calls.is_empty() && self.settlements.is_empty() && self.unput.is_empty();
-        let done = done && self.recovery.doubtful.is_empty();
+        let done = done && self.doubtful.is_empty();
         if done && self.flights.is_empty() && !self.released {
             self.ask(Waiting::Release, Request::Release);
         }
