@@ -13,16 +13,15 @@ import hashlib
 import json
 import os
 import pathlib
-import random
 import sys
-import time
 from datetime import datetime, timedelta, timezone
 
 import pika
-from pika.exceptions import AMQPError, ChannelClosedByBroker, ProbableAuthenticationError
+from pika.exceptions import AMQPError
 
-# Publishes a job until the broker has it for sure: the example beside this one.
+# How to publish a job until the broker has it for sure, and how to follow events: the examples beside this one.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"))
+from events import follow  # noqa: E402
 from produce import Producer  # noqa: E402
 
 # An answer that is not sent by then is not sent: a conversation has gone on. The window itself is open for 24 hours.
@@ -44,9 +43,12 @@ def answer(text: str) -> str:
 
 def job_for(event, reply=answer):
     """The job that answers this event; none, if there is nothing to answer."""
+    # A choice about marketing (`preference`) comes this way too, and is no message.
+    if event["type"] != "text":
+        return None
     message = event["message"]
     # What one of your own people wrote in the app on the phone names who it was for.
-    if event["type"] != "text" or "to" in message:
+    if "to" in message:
         return None
     text = message["text"]["body"].strip()
     if not text or text.casefold().strip(" .,;:!?\"'") in STOP_WORDS:
@@ -75,45 +77,6 @@ def job_for(event, reply=answer):
     }
 
 
-def follow(url, prefix, queue, take, rest):
-    """Has `take` look at what people write, and at the pool of the number they wrote to, one at a time, until it says that
-    this is enough. While nobody writes, `rest` is called now and then.
-    """
-    failures = 0
-    while True:
-        try:
-            parameters = pika.URLParameters(url)
-            # `answer` keeps us from reading heartbeats.
-            parameters.heartbeat = 1_800
-            connection = pika.BlockingConnection(parameters)
-            channel = connection.channel()
-            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-            # inbound.<type>.<pool>: all of them, since what is not answered here is at least not forgotten elsewhere.
-            channel.queue_bind(queue, f"{prefix}.events", "inbound.#")
-            channel.basic_qos(prefetch_count=1)
-            print(f"following {queue}", file=sys.stderr)
-            for method, _properties, body in channel.consume(queue, inactivity_timeout=10):
-                if method is None:
-                    rest()
-                    continue
-                failures = 0
-                enough = take(json.loads(body), method.routing_key.rsplit(".", 1)[1])
-                # Only now, when the broker has the answer: had we died before, the event would come again.
-                channel.basic_ack(method.delivery_tag)
-                if enough:
-                    connection.close()
-                    return
-        except ProbableAuthenticationError:
-            raise SystemExit("the broker does not let us in: are user, password and vhost in AMQP_URL right?")
-        except ChannelClosedByBroker as error:
-            raise SystemExit(f"{error}: is Tidegate's exchange declared? `tidegate migrate` does it")
-        except (AMQPError, OSError) as error:
-            failures += 1
-            wait = random.uniform(0, min(30, 0.5 * 2**failures))
-            print(f"{type(error).__name__}: {error}; again in {wait:.1f} s", file=sys.stderr)
-            time.sleep(wait)
-
-
 def main():
     arguments = argparse.ArgumentParser(description="Answers what people write.")
     arguments.add_argument("--source", default="auto-reply", help="who you are; names the queue, too")
@@ -126,14 +89,15 @@ def main():
     producer = Producer(url, prefix)
     taken = 0
 
-    def take(event, pool):
+    def take(method, _properties, event):
         nonlocal taken
         taken += 1
         job = job_for(event)
         if job is None:
             print(f"not answered: {event['type']}", file=sys.stderr)
         else:
-            # Before campaigns, after one-time passwords.
+            # The pool of the number that they wrote to; before campaigns, after one-time passwords.
+            pool = method.routing_key.rsplit(".", 1)[1]
             producer.publish(job, f"{pool}.high", chosen.source)
             print(f"answered {job['id']}", file=sys.stderr)
         return chosen.count is not None and taken >= chosen.count
@@ -147,7 +111,13 @@ def main():
             # The next answer opens another.
             producer.channel = None
 
-    follow(url, prefix, f"{chosen.source}.whatsapp-inbound", take, rest)
+    parameters = pika.URLParameters(url)
+    # `answer` keeps us from reading heartbeats.
+    parameters.heartbeat = 1_800
+    queue = f"{chosen.source}.whatsapp-inbound"
+    # inbound.<type>.<pool>: all of it. An event is acked when the broker has its answer: had we died before, it would come
+    # again.
+    follow(parameters, queue, f"{prefix}.events", "inbound.#", take, prefetch=1, rest=rest)
     producer.close()
 
 

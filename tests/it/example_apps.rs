@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidegate::app::{Role, RunOptions};
 use tidegate::job::{self, Category, Received};
-use tidegate::sim::{self, Inbound, TemplateSpec};
+use tidegate::sim::{self, AccountEvent, Inbound, MarketingPreference, TemplateSpec};
 use tokio::sync::watch;
 
 use crate::examples::{Example, Language};
@@ -56,6 +56,11 @@ async fn what_people_write_is_answered_once_where_they_wrote_it() {
         say("1001", &said);
         bot.until_said(words).await;
     }
+
+    let (number, from) = ("1001".to_owned(), person.to_owned());
+    let choice = AccountEvent::UserPreference { number, from, value: MarketingPreference::Stop };
+    shared.world.sim.announce(&choice).expect("it can be told");
+    bot.until_said("not answered: preference").await;
 
     // The first event comes again: its answer is another copy of the same job.
     let (key, event) = written.next().await;
