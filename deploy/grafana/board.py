@@ -101,6 +101,44 @@ def right(name, unit):
         "properties": [{"id": "unit", "value": unit}, {"id": "custom.axisPlacement", "value": "right"}],
     }
 
+def per_second(metric, by="", chosen="{}", only=""):
+    """How often something happens, each second; `by` the labels that keep it apart."""
+    return f"{total(by)}(rate({series(metric, chosen, only)}[$__rate_interval]))"
+
+
+def recently(metric, by="", only=""):
+    """How often something happened in the last five minutes."""
+    return f"{total(by)}(increase({series(metric, '{}', only)}[5m]))"
+
+
+def total(by):
+    return f"sum by ({by}) " if by else "sum"
+
+
+def series(metric, chosen, only):
+    """A metric of whom the reader chose, less what is of no interest here."""
+    chosen = {"{}": OURS, "{n}": NUMBERS}[chosen]
+    return metric + "{" + (f"{only}, {chosen}" if only else chosen) + "}"
+
+
+def quantile(share, metric, by="", chosen="{}"):
+    """Below what so large a share of a histogram lies."""
+    return f"histogram_quantile({share}, {per_second(metric + '_bucket', f'{by}, le' if by else 'le', chosen)})"
+
+
+def middle_and_worst(metric, who="", chosen="{}"):
+    """The median of a histogram and its 99th percentile, for each value of the label `who`."""
+    before = f"{{{{{who}}}}} " if who else ""
+    return [
+        target(quantile(share, metric, who, chosen), before + words)
+        for share, words in [(0.5, "median"), (0.99, "p99")]
+    ]
+
+
+def pieces(title, description, unit, expression, legend):
+    """A graph of one query, whose lines stand on one another: what is in it, and how much."""
+    return graph(title, description, unit, [target(expression, legend)], stacked=True)
+
 
 # Rows of the board: a height, and panels, each with its width of 24.
 ROWS = [
@@ -195,17 +233,14 @@ ROWS = [
             "Counted from its publishing or its not_before. A one-time password is promised 30 ms at the median and 80 ms at "
             "p99, whatever campaign is running.",
             "s",
-            [
-                target("histogram_quantile(0.5, sum by (priority, le) (rate(tidegate_job_wait_seconds_bucket{}[$__rate_interval])))", "{{priority}} median"),
-                target("histogram_quantile(0.99, sum by (priority, le) (rate(tidegate_job_wait_seconds_bucket{}[$__rate_interval])))", "{{priority}} p99"),
-            ],
+            middle_and_worst("tidegate_job_wait_seconds", "priority"),
         )),
-        (8, graph(
+        (8, pieces(
             "What waiting jobs wait for",
             "Jobs with a time or under a hold, in the whole ledger, by why. What is in line for its turn is not among them.",
             "short",
-            [target("max by (reason) (tidegate_waiting{}) > 0", "{{reason}}")],
-            stacked=True,
+            "max by (reason) (tidegate_waiting{}) > 0",
+            "{{reason}}",
         )),
     ]),
     (8, [
@@ -214,7 +249,7 @@ ROWS = [
             "Messages that Meta accepted a second; dashed: what the number may send.",
             "mps",
             [
-                target('sum by (number) (rate(tidegate_send_attempts_total{outcome="accepted", %s}[$__rate_interval]))' % NUMBERS, "{{number}}"),
+                target(per_second("tidegate_send_attempts_total", "number", chosen="{n}", only='outcome="accepted"'), "{{number}}"),
                 target("max by (number) (tidegate_rate_limit_per_second{n})", "{{number}} limit"),
             ],
             overrides=[dashed(".* limit")],
@@ -230,39 +265,36 @@ ROWS = [
             ],
             stacked=True,
         )),
-        (8, graph(
+        (8, pieces(
             "Holds, by what they cover",
             "What blocks the way: `tidegate holds list` says why, who placed it, and until when. Holds over single recipients "
             "(opt-outs) are left out.",
             "short",
-            [target('max by (scope) (tidegate_holds{scope!="recipient", %s}) > 0' % OURS, "{{scope}}")],
-            stacked=True,
+            'max by (scope) (tidegate_holds{scope!="recipient", %s}) > 0' % OURS,
+            "{{scope}}",
         )),
     ]),
     (8, [
-        (8, graph(
+        (8, pieces(
             "What becomes of attempts",
             "Requests a second by what they came to. not_sent costs nothing; unknown is found out before anything is sent "
             "again.",
             "reqps",
-            [target("sum by (outcome) (rate(tidegate_send_attempts_total{n}[$__rate_interval]))", "{{outcome}}")],
-            stacked=True,
+            per_second("tidegate_send_attempts_total", "outcome", chosen="{n}"),
+            "{{outcome}}",
         )),
-        (8, graph(
+        (8, pieces(
             "Errors, by Meta's code",
             "Refusals a second, by Meta's code and our reason.",
             "reqps",
-            [target("sum by (code, reason) (rate(tidegate_send_errors_total{n}[$__rate_interval])) > 0", "{{code}} {{reason}}")],
-            stacked=True,
+            per_second("tidegate_send_errors_total", "code, reason", chosen="{n}") + " > 0",
+            "{{code}} {{reason}}",
         )),
         (8, graph(
             "How long Meta takes",
             "From the permit to Meta's whole answer.",
             "s",
-            [
-                target("histogram_quantile(0.5, sum by (le) (rate(tidegate_send_duration_seconds_bucket{n}[$__rate_interval])))", "median"),
-                target("histogram_quantile(0.99, sum by (le) (rate(tidegate_send_duration_seconds_bucket{n}[$__rate_interval])))", "p99"),
-            ],
+            middle_and_worst("tidegate_send_duration_seconds", chosen="{n}"),
         )),
     ]),
     (8, [
@@ -270,25 +302,81 @@ ROWS = [
             "Jobs, by the state they enter",
             "Jobs a second that ended or came into doubt, by state.",
             "ops",
-            [target('sum by (state) (rate(tidegate_jobs_total{state!~"queued|sending|waiting", %s}[$__rate_interval])) > 0' % OURS, "{{state}}")],
+            [target(per_second("tidegate_jobs_total", "state", only='state!~"queued|sending|waiting"') + " > 0", "{{state}}")],
         )),
         (8, graph(
             "Jobs that ended unsent, and retries",
             "Jobs a second that ended without being sent, and attempts a second that will be made again, each by why.",
             "ops",
             [
-                target("sum by (reason) (rate(tidegate_jobs_ended_unsent_total{}[$__rate_interval])) > 0", "ended: {{reason}}"),
-                target("sum by (reason) (rate(tidegate_retries_total{}[$__rate_interval])) > 0", "again: {{reason}}"),
+                target(per_second("tidegate_jobs_ended_unsent_total", "reason") + " > 0", "ended: {{reason}}"),
+                target(per_second("tidegate_retries_total", "reason") + " > 0", "again: {{reason}}"),
             ],
         )),
+        (8, pieces(
+            "Quality, as Meta rates it",
+            "Numbers by the rating of what they sent in the last seven days. A red one gets a tenth of the share of a green one.",
+            "short",
+            "sum by (rating) (max by (number, rating) (tidegate_number_quality{n})) > 0",
+            "{{rating}}",
+        )),
+    ]),
+    (8, [
+        (8, pieces(
+            "Meta talks back: what comes",
+            "Requests a second at the webhook's address, by what came of them. kept is on disk; full and ledger_away were "
+            "answered 503, and Meta repeats them; the rest is refused.",
+            "reqps",
+            per_second("tidegate_webhook_requests_total", "result") + " > 0",
+            "{{result}}",
+        )),
+        (8, pieces(
+            "Meta talks back: what it tells",
+            "Updates a second that were applied, by kind. foreign: of messages that are none of ours; strange: of what nobody "
+            "here understands.",
+            "ops",
+            per_second("tidegate_webhook_updates_total", "kind") + " > 0",
+            "{{kind}}",
+        )),
         (8, graph(
+            "Meta talks back: how long our answers take",
+            "From a webhook's head to its answer, its way to disk included. Meta wants 250 ms at the median, and less than "
+            "1 % above a second.",
+            "s",
+            middle_and_worst("tidegate_webhook_seconds"),
+        )),
+    ]),
+    (8, [
+        (6, graph(
+            "Meta talks back: age of the inbox",
+            "How long the oldest webhook that is not applied has been lying on disk, and how long a batch of them takes.",
+            "s",
+            [
+                target("clamp_min(time() - min(tidegate_inbox_oldest_timestamp_seconds{} > 0), 0) or vector(0)", "oldest"),
+                target(quantile(0.99, "tidegate_webhook_apply_seconds"), "batch p99"),
+            ],
+        )),
+        (6, graph(
+            "From acceptance to delivery",
+            "By Meta's clock. Phones that are off make the slow ones.",
+            "s",
+            middle_and_worst("tidegate_delivery_latency_seconds"),
+        )),
+        (6, graph(
             "Unknown, and what settles it",
             "Jobs in doubt, and how fast the doubt ends: left is `unresolved` for good.",
             "short",
             [
                 target("max(tidegate_unknown_pending{})", "in doubt"),
-                target("sum by (by) (increase(tidegate_unknown_settled_total{}[5m])) > 0", "{{by}}, in 5 min"),
+                target(recently("tidegate_unknown_settled_total", "by") + " > 0", "{{by}}, in 5 min"),
             ],
+        )),
+        (6, pieces(
+            "Prices",
+            "Messages an hour whose price Meta told, by as what and how they are billed: regular ones cost.",
+            "short",
+            "3600 * " + per_second("tidegate_priced_total", "category, type"),
+            "{{category}} {{type}}",
         )),
     ]),
     (8, [
@@ -298,9 +386,9 @@ ROWS = [
             "could not carry out, a second; calls that wait for a connection to PostgreSQL.",
             "s",
             [
-                target("histogram_quantile(0.99, sum by (le) (rate(tidegate_ledger_commit_duration_seconds_bucket{}[$__rate_interval])))", "commit p99"),
-                target("histogram_quantile(0.99, sum by (le) (rate(tidegate_admission_duration_seconds_bucket{}[$__rate_interval])))", "admission p99"),
-                target("sum(rate(tidegate_ledger_failures_total{}[$__rate_interval]))", "failures"),
+                target(quantile(0.99, "tidegate_ledger_commit_duration_seconds"), "commit p99"),
+                target(quantile(0.99, "tidegate_admission_duration_seconds"), "admission p99"),
+                target(per_second("tidegate_ledger_failures_total"), "failures"),
                 target("sum(tidegate_ledger_pool_waiting{})", "wait for a connection"),
             ],
             overrides=[right("failures", "ops"), right("wait for a connection", "short")],
@@ -311,8 +399,8 @@ ROWS = [
             "quiet but for starts, stops and crashes.",
             "short",
             [
-                target("sum by (reason) (increase(tidegate_lease_transitions_total{}[5m]))", "lease {{reason}}, in 5 min"),
-                target("sum(increase(tidegate_fenced_writes_total{}[5m]))", "fenced, in 5 min"),
+                target(recently("tidegate_lease_transitions_total", "reason"), "lease {{reason}}, in 5 min"),
+                target(recently("tidegate_fenced_writes_total"), "fenced, in 5 min"),
             ],
         )),
         (8, graph(
@@ -323,13 +411,13 @@ ROWS = [
         )),
     ]),
     (8, [
-        (6, graph(
+        (6, pieces(
             "Jobs that lie in the broker",
             "Messages in the lanes' queues that nobody has in hand. RabbitMQ tells it, by /metrics/detailed with the family "
             "queue_coarse_metrics.",
             "short",
-            [target('sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~".+[.]jobs[.].+"})', "{{queue}}")],
-            stacked=True,
+            'sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~".+[.]jobs[.].+"})',
+            "{{queue}}",
         )),
         (6, graph(
             "Broker: what comes",
@@ -337,8 +425,8 @@ ROWS = [
             "connection that went away.",
             "ops",
             [
-                target('sum(rate(tidegate_queue_deliveries_total{redelivered="false", %s}[$__rate_interval]))' % OURS, "delivered"),
-                target('sum(rate(tidegate_queue_deliveries_total{redelivered="true", %s}[$__rate_interval]))' % OURS, "redelivered"),
+                target(per_second("tidegate_queue_deliveries_total", only='redelivered="false"'), "delivered"),
+                target(per_second("tidegate_queue_deliveries_total", only='redelivered="true"'), "redelivered"),
                 target("sum(tidegate_queue_unacked{})", "unacked"),
             ],
             overrides=[right("unacked", "short")],
@@ -348,7 +436,7 @@ ROWS = [
             "Events published a second, by what the broker said, and how many are not published yet.",
             "ops",
             [
-                target("sum by (result) (rate(tidegate_publish_total{}[$__rate_interval]))", "{{result}}"),
+                target(per_second("tidegate_publish_total", "result"), "{{result}}"),
                 target("max(tidegate_outbox_pending{})", "not published yet"),
             ],
             overrides=[right("not published yet", "short")],
@@ -358,8 +446,8 @@ ROWS = [
             "Times that it had to be connected to again, by why, and how long its confirms take at p99.",
             "short",
             [
-                target("sum by (reason) (increase(tidegate_broker_reconnects_total{}[5m]))", "{{reason}}, in 5 min"),
-                target("histogram_quantile(0.99, sum by (le) (rate(tidegate_publish_confirm_duration_seconds_bucket{}[$__rate_interval])))", "confirm p99"),
+                target(recently("tidegate_broker_reconnects_total", "reason"), "{{reason}}, in 5 min"),
+                target(quantile(0.99, "tidegate_publish_confirm_duration_seconds"), "confirm p99"),
             ],
             overrides=[right("confirm p99", "s")],
         )),

@@ -19,23 +19,26 @@ import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ProbableAuthenticationError
 
 
-def follow(url, prefix, source, take):
-    """Has `take` look at each event, until it says that this is enough."""
-    # It outlives us: what happens while we are away is there when we come back.
-    queue = f"{source}.whatsapp-events"
+def follow(parameters, queue, exchange, key, take, prefetch=100, rest=lambda: None):
+    """Has `take` look at each event of this routing key, with how it came, until it says that this is enough. While there
+    are none, `rest` is called now and then.
+    """
     failures = 0
     while True:
         try:
-            connection = pika.BlockingConnection(pika.URLParameters(url))
+            connection = pika.BlockingConnection(parameters)
             channel = connection.channel()
+            # It outlives us: what happens while we are away is there when we come back.
             channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-            # message.<state>.<pool>.<source>: all states, all pools, our jobs only.
-            channel.queue_bind(queue, f"{prefix}.events", f"message.*.*.{source}")
-            channel.basic_qos(prefetch_count=100)
+            channel.queue_bind(queue, exchange, key)
+            channel.basic_qos(prefetch_count=prefetch)
             print(f"following {queue}", file=sys.stderr)
-            for method, properties, body in channel.consume(queue):
+            for method, properties, body in channel.consume(queue, inactivity_timeout=10):
+                if method is None:
+                    rest()
+                    continue
                 failures = 0
-                enough = take(properties.type, json.loads(body))
+                enough = take(method, properties, json.loads(body))
                 # Only now: had we died before, the event would come again.
                 channel.basic_ack(method.delivery_tag)
                 if enough:
@@ -62,14 +65,17 @@ def main():
     # keep of each job the latest state by (attempt, rank of state), since two events may change places on their way.
     seen = set()
 
-    def take(kind, event):
+    def take(_method, properties, event):
         if event["event"] not in seen:
             seen.add(event["event"])
-            print(json.dumps({"type": kind, **event}), flush=True)
+            print(json.dumps({"type": properties.type, **event}), flush=True)
         return chosen.count is not None and len(seen) >= chosen.count
 
     url = os.environ.get("AMQP_URL", "amqp://guest:guest@localhost:5672/%2f")
-    follow(url, os.environ.get("TIDEGATE_PREFIX", "tidegate"), chosen.source, take)
+    exchange = os.environ.get("TIDEGATE_PREFIX", "tidegate") + ".events"
+    # message.<state>.<pool>.<source>: all states, all pools, our jobs only.
+    key = f"message.*.*.{chosen.source}"
+    follow(pika.URLParameters(url), f"{chosen.source}.whatsapp-events", exchange, key, take)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tidegate::config::{Config, Sources};
-use tidegate::sim::{NumberSpec, SimConfig};
+use tidegate::sim::{NumberSpec, SimConfig, WebhookConfig};
 
+use crate::gateway::{APP_SECRET, with_webhooks};
 use crate::process::Process;
 use crate::world::{PATIENCE, World, looking};
+
+const PATH: &str = "/webhook/whatsapp";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
@@ -70,7 +73,9 @@ fn wanted() -> BTreeSet<String> {
 async fn every_metric_that_an_alert_or_the_board_names_is_told() {
     let numbers = [("1001", "80/s"), ("1002", "80/s")];
     let sim = SimConfig::with_numbers(numbers.map(|(id, _)| NumberSpec::new(id).with_mps(80)));
-    let mut world = World::with(sim, &numbers);
+    let webhooks = WebhookConfig { scale: 0.01, ..WebhookConfig::new("", APP_SECRET) };
+    let mut world = World::with(SimConfig { webhooks: Some(webhooks), ..sim }, &numbers);
+    with_webhooks(&mut world);
     // Nobody listens there: the worker tells that it is away.
     world.set("queue.url", "amqp://127.0.0.1:9/%2f");
     world.set("ledger.url", &format!("sqlite:{}", world.path().join("ledger.db").display()));
@@ -82,7 +87,7 @@ async fn every_metric_that_an_alert_or_the_board_names_is_told() {
 #[cfg(feature = "services")]
 #[tokio::test]
 async fn a_worker_of_rabbitmq_and_postgresql_tells_them_too() {
-    let shared = crate::shared::Shared::with(&["1001", "1002"]).await;
+    let shared = crate::shared::Shared::with_webhooks(&["1001", "1002"]).await;
     let connected = ["consuming", "publishing"].map(|c| format!("tidegate_broker_connected{{connection=\"{c}\"}} 1"));
     let [consuming, publishing] = &connected;
     told_before(&shared.world, &[consuming, publishing, "tidegate_ledger_up 1"]).await;
@@ -109,6 +114,9 @@ async fn told_before(world: &World, series: &[&str]) {
     let line = worker.until_said("status page on http://");
     let address = line.split("status page on http://").nth(1).expect("it says where");
     let address: String = address.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
+    let webhooks = worker.until_said("webhooks on http://");
+    let url = webhooks.split("webhooks on ").nth(1).expect("it says where");
+    world.sim.set_webhook_url(url.split(PATH).next().expect("a start").to_owned() + PATH);
     let missing = RefCell::new(BTreeSet::new());
     let look = async || {
         let told = scrape(&address);
@@ -168,6 +176,8 @@ fn a_worker_starts_on_the_configuration_of_the_compose_file() {
     let dir = tempfile::TempDir::new().expect("a directory");
     let secrets = [
         ("access_token", "a-token"),
+        ("app_secret", "what Meta signs with"),
+        ("verify_token", "what the dashboard says"),
         ("amqp_url", "amqp://tidegate:secret@rabbitmq/%2f"),
         ("database_url", "postgres://tidegate:secret@postgres/tidegate"),
     ];
@@ -180,7 +190,10 @@ fn a_worker_starts_on_the_configuration_of_the_compose_file() {
     let sources = Sources { file: Some(file), env: BTreeMap::new(), dotenv: None, overrides: Vec::new() };
     let config = Config::load(sources).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(config.check_sending().is_ok() && config.queue.broker.is_some());
+    assert!(config.webhook.app_secret.is_some() && config.webhook.verify_token.is_some());
     let compose = text("compose.yaml");
+    let posted = format!("--webhook-url=http://worker:{}{PATH}", config.webhook.listen.port());
+    assert!(compose.contains(&posted), "the simulator does not post to {posted}");
     for number in &config.numbers {
         assert!(compose.contains(&format!("--number=id={},", number.id)), "the simulator lacks {}", number.id);
     }
@@ -195,7 +208,9 @@ fn the_compose_file_pins_its_images_and_names_files_that_are_there() {
     }
     let generated = "compose/secrets/";
     let script = text("compose/make-secrets");
-    for file in values(&compose, "file").into_iter().chain(values(&compose, "dockerfile")) {
+    let sourced =
+        compose.lines().filter_map(|line| line.trim().strip_prefix("- ")).filter(|path| path.ends_with(".env"));
+    for file in values(&compose, "file").into_iter().chain(values(&compose, "dockerfile")).chain(sourced) {
         let below = file.strip_prefix("deploy/").unwrap_or(file);
         match below.strip_prefix(generated) {
             Some(secret) => assert!(script.contains(&format!("| write {secret}\n")), "nobody writes {secret}"),

@@ -25,13 +25,13 @@ const ACK: &[u8] = &[0, 60, 0, 80];
 
 /// In which language an example is written.
 #[derive(Clone, Copy)]
-enum Language {
+pub enum Language {
     Python,
     Node,
 }
 
 /// An example that runs; killed if a test ends before it.
-struct Example {
+pub struct Example {
     child: Child,
     out: UnboundedReceiver<String>,
     said: Vec<String>,
@@ -70,12 +70,12 @@ fn installed(path: PathBuf) -> PathBuf {
 
 impl Example {
     /// Starts it with these arguments, at this broker, with these lines as its input.
-    fn start(shared: &Shared, language: Language, line: &str, url: &str, input: &[Value]) -> Self {
+    pub fn start(shared: &Shared, language: Language, line: &str, url: &str, input: &[Value]) -> Self {
         let mut words = line.split_whitespace();
         let (mut command, dir) = language.command(words.next().expect("a name"));
         let returned = shared.returned();
         let prefix = returned.strip_suffix(".returned").expect("it ends so");
-        command.args(words).env("AMQP_URL", url).env("TIDEGATE_PREFIX", prefix);
+        command.args(words).env("AMQP_URL", url).env("TIDEGATE_PREFIX", prefix).env("PYTHONDONTWRITEBYTECODE", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the language is installed");
         let mut stdin = child.stdin.take().expect("it is piped");
@@ -98,7 +98,7 @@ impl Example {
     }
 
     /// Waits until it says these words.
-    async fn until_said(&mut self, words: &str) {
+    pub async fn until_said(&mut self, words: &str) {
         while let Some(line) = patient(words, self.out.recv()).await {
             if line.contains(words) {
                 return;
@@ -109,7 +109,7 @@ impl Example {
     }
 
     /// Waits for its end: whether it was well, and what it said since it was last asked.
-    async fn ended(mut self) -> (bool, Vec<String>) {
+    pub async fn ended(mut self) -> (bool, Vec<String>) {
         let mut said = Vec::new();
         while let Some(line) = patient("the example ends", self.out.recv()).await {
             said.push(line);

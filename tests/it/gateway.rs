@@ -44,9 +44,13 @@ async fn listening(address: &mut watch::Receiver<Option<SocketAddr>>) -> SocketA
     address.wait_for(Option::is_some).await.expect("it starts").expect("it is told")
 }
 
-fn with_webhooks(world: &mut World) {
+/// What its world's webhooks are signed with.
+pub const APP_SECRET: &str = "a secret";
+
+/// Workers of this world take webhooks in, wherever there is room.
+pub fn with_webhooks(world: &mut World) {
     world.set("webhook.listen", "127.0.0.1:0");
-    world.set("webhook.app_secret", "a secret");
+    world.set("webhook.app_secret", APP_SECRET);
     world.set("webhook.verify_token", "a token");
 }
 

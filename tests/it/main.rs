@@ -12,6 +12,8 @@ mod dead;
 mod deploy;
 mod drain;
 #[cfg(feature = "services")]
+mod example_apps;
+#[cfg(feature = "services")]
 mod examples;
 mod gateway;
 mod holding;

@@ -43,18 +43,18 @@ impl Producer {
 
     /// The same with properties of one's own.
     pub async fn publish_raw(&self, lane: &str, bodies: &[(Vec<u8>, BasicProperties)]) {
-        let exchange = format!("{}.jobs", self.prefix);
+        self.publish_to("jobs", lane, bodies).await;
+    }
+
+    /// The same to another exchange of this prefix.
+    pub async fn publish_to(&self, exchange: &str, key: &str, bodies: &[(Vec<u8>, BasicProperties)]) {
+        let exchange = format!("{}.{exchange}", self.prefix);
         for window in bodies.chunks(WINDOW) {
             let mut confirms = Vec::with_capacity(window.len());
             for (body, properties) in window {
                 let options = BasicPublishOptions::default();
-                let publish = self.channel.basic_publish(
-                    exchange.as_str().into(),
-                    lane.into(),
-                    options,
-                    body,
-                    properties.clone(),
-                );
+                let publish =
+                    self.channel.basic_publish(exchange.as_str().into(), key.into(), options, body, properties.clone());
                 confirms.push(publish.await.expect("published"));
             }
             for confirm in confirms {
@@ -95,10 +95,15 @@ impl Producer {
 
     /// Binds a queue of one's own to the events, before anything happens.
     pub async fn listen(&self, pattern: &str) -> Events {
+        self.listen_to("events", pattern).await
+    }
+
+    /// The same at another exchange of this prefix.
+    pub async fn listen_to(&self, exchange: &str, pattern: &str) -> Events {
         let channel = self.connection.create_channel().await.expect("a channel");
         let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await.expect("a queue");
-        let exchange = format!("{}.events", self.prefix);
+        let exchange = format!("{}.{exchange}", self.prefix);
         let (bind, none) = (QueueBindOptions::default(), FieldTable::default());
         let bound = channel.queue_bind(queue.name().clone(), exchange.as_str().into(), pattern.into(), bind, none);
         bound.await.expect("bound");

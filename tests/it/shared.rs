@@ -2,9 +2,10 @@
 
 use tidegate::app;
 use tidegate::ledger::Ledger;
-use tidegate::sim::{NumberSpec, SimConfig};
+use tidegate::sim::{NumberSpec, SimConfig, TemplateSpec, WebhookConfig};
 use uuid::Uuid;
 
+use crate::gateway::{APP_SECRET, with_webhooks};
 use crate::producer::Producer;
 use crate::services;
 use crate::suite::schema::Schema;
@@ -36,17 +37,46 @@ impl Shared {
         shared
     }
 
-    /// The same, with no lanes declared yet.
+    /// The same, and workers take in what the simulator tells by webhook, once it is told where they listen. A hundred
+    /// seconds of its waiting are one.
+    pub async fn with_webhooks(numbers: &[&str]) -> Self {
+        Self::with_templates(numbers, Vec::new()).await
+    }
+
+    /// The same, and the account has these templates and no others, if there are any.
+    pub async fn with_templates(numbers: &[&str], templates: Vec<TemplateSpec>) -> Self {
+        let webhooks = WebhookConfig { scale: 0.01, ..WebhookConfig::new("", APP_SECRET) };
+        let sim = SimConfig {
+            webhooks: Some(webhooks),
+            known_templates_only: !templates.is_empty(),
+            templates,
+            ..simulator(numbers)
+        };
+        let mut shared = Self::over(sim, numbers);
+        with_webhooks(&mut shared.world);
+        shared.connect();
+        shared.declare(&["default"]).await;
+        shared
+    }
+
+    /// The same, with no lanes declared yet and without webhooks.
     pub fn before(numbers: &[&str]) -> Self {
         let mut shared = Self::ledger_only(numbers);
-        shared.world.set("queue.url", &services::amqp_url());
-        shared.world.set("queue.prefix", &shared.lanes.prefix);
+        shared.connect();
         shared
+    }
+
+    fn connect(&mut self) {
+        self.world.set("queue.url", &services::amqp_url());
+        self.world.set("queue.prefix", &self.lanes.prefix);
     }
 
     /// The same with no broker.
     pub fn ledger_only(numbers: &[&str]) -> Self {
-        let sim = SimConfig::with_numbers(numbers.iter().map(|id| NumberSpec::new(*id).with_mps(80)));
+        Self::over(simulator(numbers), numbers)
+    }
+
+    fn over(sim: SimConfig, numbers: &[&str]) -> Self {
         let rated: Vec<_> = numbers.iter().map(|id| (*id, "80/s")).collect();
         let mut world = World::with(sim, &rated);
         let schema = Schema::new();
@@ -81,6 +111,10 @@ impl Shared {
     pub fn returned(&self) -> String {
         format!("{}.returned", self.lanes.prefix)
     }
+}
+
+fn simulator(numbers: &[&str]) -> SimConfig {
+    SimConfig::with_numbers(numbers.iter().map(|id| NumberSpec::new(*id).with_mps(80)))
 }
 
 impl Drop for Lanes {
