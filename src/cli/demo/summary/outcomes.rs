@@ -43,6 +43,9 @@ const fn ink(state: State) -> Ink {
 fn why(state: State, cause: &Cause, room: usize) -> Line {
     match (state, cause.reason) {
         (State::Accepted, _) => Line::of(Ink::Faint, "Meta took them"),
+        (State::Sent, _) => Line::of(Ink::Faint, "Meta sent them on, to phones that are off"),
+        (State::Delivered, _) => Line::of(Ink::Faint, "on the phone, not opened"),
+        (State::Read, _) => Line::of(Ink::Faint, "opened"),
         (State::Queued, _) => Line::of(Ink::Faint, "still in line"),
         (State::Expired, _) => {
             Line::plain("too late").with(Ink::Faint, ": worth nothing any more when their turn came")

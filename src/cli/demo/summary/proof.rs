@@ -1,6 +1,8 @@
 //! That it adds up, or what does not.
 
+use super::super::optout::Record;
 use super::super::reckoning::Reckoning;
+use super::super::statuses::Statuses;
 use super::super::text::{Ink, Line, wrapped};
 use super::Section;
 use crate::cli::wording::Count;
@@ -14,17 +16,31 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
         lines.extend(point("✗", Ink::Bad, problem, width));
     }
     let sum: Vec<String> = proof.states.iter().map(|(state, count)| format!("{} {state}", Count(*count))).collect();
-    let confirmed = format!("{} accepted stand in the simulator's own log, each once", Count(proof.confirmed));
+    let confirmed = format!("{} that Meta took stand in the simulator's own log, each once", Count(proof.confirmed));
     let (sign, ink) = if proof.problems.is_empty() { ("✓", Ink::Good) } else { ("·", Ink::Faint) };
     lines.extend(point(sign, ink, &format!("{} taken in = {}", Count(proof.taken_in), sum.join(" + ")), width));
     lines.extend(point(sign, ink, &confirmed, width));
     lines.extend(point(sign, ink, &format!("{} were sent twice", Count(proof.doubled)), width));
+    let Statuses { sent, delivered, read } = proof.told;
+    if sent > 0 {
+        let words = format!(
+            "{} sent, {} delivered, {} read: told by the simulator, and the same in the ledger",
+            Count(sent),
+            Count(delivered),
+            Count(read)
+        );
+        lines.extend(point(sign, ink, &words, width));
+    }
+    if let Some(Record { name, sent_after, .. }) = &reckoning.opt_out {
+        let words = format!("{} requests of the campaign for {name} after their STOP", Count(*sent_after));
+        lines.extend(point(sign, ink, &words, width));
+    }
     let unresolved = reckoning.outcomes.get(&State::Unresolved);
     if let Some(causes) = unresolved {
         let count: u64 = causes.iter().map(|cause| cause.count).sum();
         let words = format!(
-            "{} unresolved: the connection was cut before an answer. Nobody may send these again blindly; Meta had taken {} of \
-             them (its status webhooks will tell which)",
+            "{} unresolved: the connection was cut before an answer, and no status came. Nobody may send these again \
+             blindly; Meta had taken {} of them",
             Count(count),
             Count(proof.unresolved_taken)
         );
