@@ -74,7 +74,10 @@ impl Record {
         let name = &self.name;
         let mut problems = Vec::new();
         if self.sent_after > 0 {
-            problems.push(format!("{} requests of the campaign for {name} after their STOP", Count(self.sent_after)));
+            problems.push(format!(
+                "{} of the campaign's requests were for {name} after their STOP",
+                Count(self.sent_after)
+            ));
         }
         if !self.is_suppressed {
             problems.push(format!("the queued message to {name} did not end as suppressed, though they wrote STOP"));
@@ -119,7 +122,7 @@ mod tests {
             sent.callback = Some(format!("{message}:1"));
             findings.entries.push(sent);
         });
-        assert_eq!(found, ["1 requests of the campaign for …99 after their STOP"]);
+        assert_eq!(found, ["1 of the campaign's requests were for …99 after their STOP"]);
     }
 
     #[test]

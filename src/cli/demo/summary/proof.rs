@@ -31,9 +31,8 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
         );
         lines.extend(point(sign, ink, &words, width));
     }
-    if let Some(Record { name, sent_after, .. }) = &reckoning.opt_out {
-        let words = format!("{} requests of the campaign for {name} after their STOP", Count(*sent_after));
-        lines.extend(point(sign, ink, &words, width));
+    if let Some(record) = &reckoning.opt_out {
+        lines.extend(point(sign, ink, &after_stop(record), width));
     }
     let unresolved = reckoning.outcomes.get(&State::Unresolved);
     if let Some(causes) = unresolved {
@@ -54,6 +53,15 @@ pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
         lines.extend(point("·", Ink::Faint, &format!("1 could not become a job, and is kept aside: {reason}"), width));
     }
     Some(Section { title: "Exactly once", lines })
+}
+
+fn after_stop(record: &Record) -> String {
+    let passwords = u8::from(record.password_took.is_some());
+    format!(
+        "{} of the campaign's requests were for {} after their STOP, and {passwords} one-time password, by the same log",
+        Count(record.sent_after),
+        record.name
+    )
 }
 
 fn point(sign: &str, ink: Ink, words: &str, width: usize) -> Vec<Line> {

@@ -9,7 +9,7 @@ use super::super::reckoning::Reckoning;
 use super::super::statuses::{Returned, Statuses};
 use super::super::text::{Ink, Line, wrapped};
 use super::Section;
-use crate::cli::wording::Count;
+use crate::cli::wording::{Count, counted};
 
 /// The counts, and the story of the STOP; none where nothing came back.
 pub fn section(reckoning: &Reckoning, width: usize) -> Option<Section> {
@@ -47,8 +47,8 @@ fn notes(returned: &Returned) -> Vec<String> {
     )];
     if returned.settled > 0 {
         notes.push(format!(
-            "{} messages had no answer, and their statuses told that Meta had taken them.",
-            Count(returned.settled)
+            "No answer came for {}; a status told that Meta had taken each.",
+            counted(returned.settled, "message")
         ));
     }
     notes
