@@ -13,7 +13,7 @@ pub const MOST: u32 = 50_000;
 /// One message of the campaign.
 pub fn campaign(place: u32) -> Value {
     let id = format!("{CAMPAIGN}-{:05}", place + 1);
-    let mut job = job(&id, &american(place), template::CAMPAIGN, "marketing", &format!("Reader {}", place + 1));
+    let mut job = job(&id, &recipient(place), template::CAMPAIGN, "marketing", &format!("Reader {}", place + 1));
     job["campaign"] = CAMPAIGN.into();
     job
 }
@@ -26,10 +26,20 @@ pub fn flash(place: u32, recipient: u32) -> Value {
     job
 }
 
+/// Who gets a message of the campaign.
+pub fn recipient(place: u32) -> String {
+    american(place)
+}
+
 /// A one-time password.
 pub fn password(place: u32) -> Value {
+    password_for(place, &british(place))
+}
+
+/// A one-time password for this person.
+pub fn password_for(place: u32, to: &str) -> Value {
     let code = format!("{:06}", u64::from(place + 1) * 7_919 % 1_000_000);
-    let mut job = job(&format!("login-{}", place + 1), &british(place), template::PASSWORD, "authentication", &code);
+    let mut job = job(&format!("login-{}", place + 1), to, template::PASSWORD, "authentication", &code);
     let button = json!({
         "type": "button", "sub_type": "url", "index": "0", "parameters": [{ "type": "text", "text": code }]
     });

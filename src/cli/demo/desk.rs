@@ -63,8 +63,9 @@ impl Desk {
         Self { ledger, directory: Directory::new([]), oracle, book: Book::default() }
     }
 
-    /// Hands jobs in, with so many of the campaign waiting already.
-    pub async fn hand_in(&mut self, kind: Kind, jobs: &[Value], ahead: u64) -> anyhow::Result<()> {
+    /// Hands jobs in, with so many of the campaign waiting already. Gives the keys of those that are jobs, in order.
+    pub async fn hand_in(&mut self, kind: Kind, jobs: &[Value], ahead: u64) -> anyhow::Result<Vec<JobKey>> {
+        let mut all = Vec::with_capacity(jobs.len());
         for batch in jobs.chunks(BATCH) {
             let (now, at_ns) = (clock::now().wall, self.oracle.now_ns());
             let mut routed = Vec::with_capacity(batch.len());
@@ -78,6 +79,7 @@ impl Desk {
                 }
             }
             let keys: Vec<JobKey> = routed.iter().map(|routed| routed.job.key).collect();
+            all.extend_from_slice(&keys);
             let answers = self.ledger.enqueue(routed, now).await.context("the ledger did not take the jobs")?;
             for (key, answer) in keys.into_iter().zip(answers) {
                 match answer {
@@ -89,7 +91,7 @@ impl Desk {
                 }
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     async fn bury(&mut self, body: String, refused: job::Refused) -> anyhow::Result<()> {

@@ -1,12 +1,13 @@
 //! The worker of the demo: the real one, on a thread of its own, as in a process of its own.
 
+use std::net::SocketAddr;
 use std::thread;
 
 use anyhow::{Context as _, anyhow};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::app::{self, RunOptions};
+use crate::app::{self, Role, RunOptions};
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::worker::Drained;
@@ -20,8 +21,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts it on a ledger that is open.
-    pub fn start(config: Config, ledger: Ledger) -> anyhow::Result<Self> {
+    /// Starts it on a ledger that is open, in all its roles; `gateway` is told where webhooks are taken in.
+    pub fn start(config: Config, ledger: Ledger, gateway: watch::Sender<Option<SocketAddr>>) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let told = stop.clone();
         let (tell, ended) = oneshot::channel();
@@ -29,7 +30,9 @@ impl Engine {
             .name("worker".to_owned())
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let options = RunOptions { quiet: true, ..RunOptions::default() };
+                let roles = vec![Role::Sender, Role::Keeper, Role::Gateway];
+                let options =
+                    RunOptions { roles, quiet: true, webhook_address: Some(gateway), ..RunOptions::default() };
                 let drained = match runtime {
                     Ok(runtime) => runtime.block_on(app::run_on(&config, options, ledger, told)),
                     Err(cause) => Err(anyhow::Error::new(cause).context("the worker can't start its event loop")),

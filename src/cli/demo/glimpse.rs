@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::figures::{Spread, bar, brief, history, percent};
 use super::grid::{Side, columns, indented};
+use super::optout::OptOut;
+use super::statuses::Statuses;
 use super::summary::quality_ink;
 use super::text::{Ink, Line};
-use crate::cli::wording::Count;
+use crate::cli::wording::{Count, masked};
 use crate::sim::Quality;
 
 /// Where the demo is.
@@ -47,6 +49,10 @@ pub struct Glimpse {
     pub failed: u64,
     /// Jobs that have not ended.
     pub open: u64,
+    /// How far messages have come, as webhooks told.
+    pub statuses: Statuses,
+    /// Who wrote STOP, if anybody has.
+    pub opt_out: Option<OptOut>,
 }
 
 /// One sending number.
@@ -183,7 +189,26 @@ fn facts(glimpse: &Glimpse, width: usize) -> Vec<Line> {
         .then(one(Ink::Warn, glimpse.unknown, "unknown"))
         .then(dot())
         .then(one(Ink::Plain, glimpse.failed, "given up"));
-    vec![passwords.clipped(width), trouble.clipped(width)]
+    let Statuses { sent, delivered, read } = glimpse.statuses;
+    let statuses = Line::of(Ink::Strong, "Statuses").with(Ink::Plain, "            ");
+    let statuses = statuses
+        .then(one(Ink::Plain, sent, "sent"))
+        .then(dot())
+        .then(one(Ink::Good, delivered, "delivered"))
+        .then(dot())
+        .then(one(Ink::Good, read, "read"));
+    let opt_out = Line::of(Ink::Strong, "Opt-out").with(Ink::Plain, "             ").then(opt_out(glimpse));
+    vec![passwords.clipped(width), statuses.clipped(width), opt_out.clipped(width), trouble.clipped(width)]
+}
+
+fn opt_out(glimpse: &Glimpse) -> Line {
+    let Some(opt_out) = &glimpse.opt_out else { return Line::of(Ink::Faint, "none yet") };
+    let wrote = Line::plain(format!("{} wrote STOP", masked(&opt_out.recipient)));
+    match (opt_out.ended, opt_out.password) {
+        (Some(state), _) => wrote.with(Ink::Plain, format!("; their queued message ended as {state}")),
+        (None, Some(_)) => wrote.with(Ink::Faint, ", noted; their message is still in line"),
+        (None, None) => wrote.with(Ink::Faint, format!(" with {} messages still in line", Count(opt_out.in_line))),
+    }
 }
 
 /// One line for a pipe or a file.
@@ -197,8 +222,10 @@ pub fn told(glimpse: &Glimpse) -> String {
         Phase::Sending => String::new(),
         Phase::Settling | Phase::Stopping => format!("; {} not ended yet", Count(glimpse.open)),
     };
+    let Statuses { delivered, read, .. } = glimpse.statuses;
+    let told = format!("{} delivered, {} read", Count(delivered), Count(read));
     format!(
-        "{:>3} s  {} of {} messages ({}); now {} per second; {passwords}{end}",
+        "{:>3} s  {} of {} messages ({}); now {} per second; {told}; {passwords}{end}",
         glimpse.elapsed.as_secs(),
         Count(glimpse.done),
         Count(glimpse.total),
@@ -212,6 +239,8 @@ mod tests {
     use super::super::samples::shown;
     use super::super::stage::CAST;
     use super::*;
+    use crate::job::JobKey;
+    use crate::outcome::State;
 
     fn glimpse(phase: Phase) -> Glimpse {
         let number = |player: &super::super::stage::Player| NumberGlimpse {
@@ -237,6 +266,15 @@ mod tests {
             unknown: 3,
             failed: 40,
             open: 1_880,
+            statuses: Statuses { sent: 3_050, delivered: 2_910, read: 1_480 },
+            opt_out: Some(OptOut {
+                recipient: "+12015550199".to_owned(),
+                message: JobKey::from_bytes([9; 16]),
+                said_ns: 0,
+                in_line: 4_000,
+                password: None,
+                ended: None,
+            }),
         }
     }
 
@@ -254,9 +292,24 @@ mod tests {
     #[test]
     fn at_eighty_columns_nothing_is_cut() {
         let shown = shown(&drawn(&glimpse(Phase::Sending), 79));
-        assert!(!shown.contains('…'), "{shown}");
+        assert!(!shown.lines().any(|line| line.ends_with('…')), "{shown}");
         assert!(shown.contains("3,120 of 5,000  62 %   12 s left"), "{shown}");
         assert!(shown.contains("20/s of 20") && shown.contains("rests 30 s"), "{shown}");
+        assert!(shown.contains("3,050 sent · 2,910 delivered · 1,480 read"), "{shown}");
+    }
+
+    #[test]
+    fn a_stop_is_followed_to_its_end() {
+        let mut glimpse = glimpse(Phase::Sending);
+        let mut line = |change: fn(&mut OptOut)| {
+            glimpse.opt_out.as_mut().map(change);
+            shown(&[opt_out(&glimpse)])
+        };
+        assert_eq!(line(|_| {}), "…99 wrote STOP with 4,000 messages still in line\n");
+        let noted = line(|opt_out| opt_out.password = Some(JobKey::from_bytes([8; 16])));
+        assert_eq!(noted, "…99 wrote STOP, noted; their message is still in line\n");
+        let ended = line(|opt_out| opt_out.ended = Some(State::Suppressed));
+        assert_eq!(ended, "…99 wrote STOP; their queued message ended as suppressed\n");
     }
 
     #[test]
@@ -271,7 +324,7 @@ mod tests {
         assert_eq!(
             line,
             " 12 s  3,120 of 5,000 messages (62 %); now 80/80 + 80/80 + 20/20 per second; \
-             2 one-time passwords, half in 9.0 ms; 1,880 not ended yet"
+             2,910 delivered, 1,480 read; 2 one-time passwords, half in 9.0 ms; 1,880 not ended yet"
         );
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::grid::{Side, columns, indented};
-use super::stage::CAST;
+use super::stage::rate;
 use super::text::{Ink, Line, wrapped};
 use crate::cli::wording::Count;
 
@@ -13,12 +13,12 @@ const WIDEST: usize = 110;
 /// What is about to happen, and how long it takes.
 pub fn lines(messages: u32, kept: Option<&Path>, width: usize) -> Vec<Line> {
     let width = width.clamp(40, WIDEST) - 2;
-    let rate: u32 = CAST.iter().map(|player| player.limit).sum();
     // Retries and unknown outcomes end a few seconds after the campaign.
-    let takes = messages.div_ceil(rate) + 5;
+    let takes = messages.div_ceil(rate()) + 5;
     let words = format!(
         "A campaign of {} messages is about to go out by three numbers, as fast as Meta allows each of them, while \
-         people log in and wait for their one-time passwords. Meta is simulated on this machine, and some things go \
+         people log in and wait for their one-time passwords. Statuses come back by webhook, and one reader writes \
+         STOP. Meta is simulated on this machine, and some things go \
          wrong on purpose. The rest is real: the jobs, the ledger on disk, the worker.",
         Count(messages.into())
     );

@@ -1,10 +1,11 @@
 //! `tidegate demo`: a whole evening's campaign in half a minute, on this machine alone.
 //!
 //! Everything in it is real but Meta, which is the simulator: jobs are a producer's JSON, the ledger is on disk, the
-//! worker is the one of `tidegate run`. What the summary says is counted afterwards, in the ledger and in the
-//! simulator's own log.
+//! worker is the one of `tidegate run`. Meta's statuses come back by webhook, and so does a
+//! reader's STOP. What the summary says is counted afterwards, in the ledger and in the simulator's own log.
 
 mod bodies;
+mod customer;
 mod desk;
 mod engine;
 mod figures;
@@ -12,6 +13,7 @@ mod glimpse;
 mod grid;
 mod intro;
 mod observer;
+mod optout;
 mod play;
 mod proof;
 mod reckoning;
@@ -19,6 +21,7 @@ mod reckoning;
 mod samples;
 mod screen;
 mod stage;
+mod statuses;
 mod story;
 mod summary;
 mod text;
@@ -93,7 +96,7 @@ impl Demo {
         let simulator = Sim::spawn_thread(stage::simulator(self.seed)).context("the simulator can't start")?;
         let config = stage::configuration(folder, &simulator.url())?;
         let ledger = app::open_ledger(&config, Access::Worker).await?;
-        let findings = Play::new(simulator.oracle(), ledger, self.seed).perform(config, self.messages).await;
+        let findings = Play::new(&simulator, ledger, self.seed).perform(config, self.messages).await;
         simulator.stop().await.context("the simulator did not stop")?;
         findings
     }

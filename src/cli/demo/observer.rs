@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::desk::{Book, Kind};
 use super::figures::Spread;
 use super::glimpse::{Glimpse, NumberGlimpse, Passwords, Phase};
+use super::optout::OptOut;
 use super::stage::CAST;
+use super::statuses::Statuses;
 use crate::clock;
 use crate::hold::{Hold, Scope};
 use crate::job::JobKey;
@@ -29,7 +31,7 @@ pub struct Observer {
     seen: u64,
     tracks: Vec<Track>,
     next_point_ns: u64,
-    /// Messages of the campaign that reached Meta at least once.
+    /// Messages of the campaign that reached Meta at least once, or never will.
     left: HashSet<JobKey>,
     reached: HashSet<JobKey>,
     latencies: Vec<Duration>,
@@ -124,6 +126,11 @@ impl Observer {
         }
     }
 
+    /// A message of the campaign has ended without ever leaving.
+    pub fn note_over(&mut self, message: JobKey) {
+        self.left.insert(message);
+    }
+
     /// Jobs of the campaign that are over or have reached Meta at least once.
     pub fn campaign_done(&self, total: u64) -> u64 {
         (self.left.len() as u64 + self.count(|state| state == State::Expired)).min(total)
@@ -136,7 +143,18 @@ impl Observer {
 
     /// Grows whenever anything happens.
     pub fn progress(&self) -> u64 {
-        self.seen + self.count(State::has_ended)
+        let Statuses { sent, delivered, read } = self.statuses();
+        self.seen + self.count(State::has_ended) + sent + delivered + read
+    }
+
+    fn statuses(&self) -> Statuses {
+        Statuses::of(self.census.states.iter().copied())
+    }
+
+    /// Whether Meta has told all that it has to tell, and the ledger knows it.
+    pub async fn is_all_told(&self) -> Result<bool, LedgerError> {
+        let is_quiet = self.oracle.webhook_counts().waiting == 0;
+        Ok(is_quiet && self.ledger.inbox_take(1, 1).await?.is_empty())
     }
 
     fn count(&self, wanted: impl Fn(State) -> bool) -> u64 {
@@ -154,7 +172,7 @@ impl Observer {
     }
 
     /// What there is to see now.
-    pub fn glimpse(&self, book: &Book, phase: Phase) -> Glimpse {
+    pub fn glimpse(&self, book: &Book, opt_out: Option<&OptOut>, phase: Phase) -> Glimpse {
         let total = book.count(Kind::Campaign);
         let done = self.campaign_done(total);
         let rate: usize = self.tracks.iter().map(|track| track.recent.len()).sum();
@@ -181,6 +199,8 @@ impl Observer {
             unknown: self.count(|state| state == State::Unknown),
             failed: self.count(|state| matches!(state, State::Failed | State::Suppressed | State::Expired)),
             open: self.open(),
+            statuses: self.statuses(),
+            opt_out: opt_out.cloned(),
         }
     }
 

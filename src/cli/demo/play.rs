@@ -1,6 +1,7 @@
 //! The demo's course: who hands in what and when, until everything has ended.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -8,13 +9,16 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::bodies;
+use super::customer::Customer;
 use super::desk::{Desk, Kind};
 use super::engine::Engine;
 use super::glimpse::Phase;
 use super::observer::Observer;
+use super::optout::OptOut;
 use super::reckoning::Findings;
 use super::screen::Screen;
 use super::stage::CAST;
@@ -22,7 +26,7 @@ use crate::cli::wording::say;
 use crate::config::Config;
 use crate::job::JobKey;
 use crate::ledger::{JobFilter, Ledger, TrailEntry};
-use crate::sim::Oracle;
+use crate::sim::{Oracle, Sim};
 
 /// How often the screen is drawn.
 const FRAME: Duration = Duration::from_millis(100);
@@ -40,7 +44,8 @@ const FLASH: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The demo on its ledger, before it has begun.
-pub struct Play {
+pub struct Play<'a> {
+    sim: &'a Sim,
     oracle: Oracle,
     ledger: Ledger,
     desk: Desk,
@@ -67,29 +72,32 @@ struct Signals {
     hangup: Signal,
 }
 
-impl Play {
+impl<'a> Play<'a> {
     /// Before this ledger and this Meta.
-    pub fn new(oracle: Oracle, ledger: Ledger, seed: u64) -> Self {
+    pub fn new(sim: &'a Sim, ledger: Ledger, seed: u64) -> Self {
+        let oracle = sim.oracle();
         let desk = Desk::new(ledger.clone(), oracle.clone());
-        Self { oracle, ledger, desk, rng: SmallRng::seed_from_u64(seed), logins: 0, notices: 0 }
+        Self { sim, oracle, ledger, desk, rng: SmallRng::seed_from_u64(seed), logins: 0, notices: 0 }
     }
 
     /// From the first job to the last row.
     pub async fn perform(mut self, config: Config, messages: u32) -> anyhow::Result<Findings> {
         let mut signals = Signals::new()?;
-        self.hand_in_campaign(messages).await?;
-        let mut engine = Engine::start(config, self.ledger.clone())?;
+        let campaign = self.hand_in_campaign(messages).await?;
+        let mut customer = Customer::new(self.sim, &campaign);
+        let (gateway, told) = watch::channel(None);
+        let mut engine = Engine::start(config, self.ledger.clone(), gateway)?;
         let mut observer = Observer::new(self.oracle.clone(), self.ledger.clone());
         let mut screen = Screen::new();
         let watched = tokio::select! {
-            watched = self.watch(&mut observer, &mut screen, &mut signals) => watched?,
+            watched = self.watch(&mut observer, &mut customer, (&mut screen, &mut signals, told)) => watched?,
             cause = engine.failure() => {
                 drop(screen);
                 return Err(cause);
             }
         };
         if watched == Watched::UntilStopped {
-            screen.show(&observer.glimpse(&self.desk.book, Phase::Stopping));
+            screen.show(&observer.glimpse(&self.desk.book, customer.opt_out(), Phase::Stopping));
         }
         tokio::select! {
             drained = engine.stop() => drop(drained?),
@@ -101,25 +109,32 @@ impl Play {
         observer.look(&self.desk.book);
         drop(screen);
         if watched == Watched::UntilNothingMoved {
-            say("nothing has happened for half a minute, though jobs are left");
+            say("nothing has happened for half a minute, though jobs are left, or news of them");
         }
-        self.find(&observer, watched == Watched::UntilStopped).await
+        let is_cut_short = watched == Watched::UntilStopped;
+        anyhow::ensure!(
+            is_cut_short || customer.opt_out().is_some(),
+            "nobody could write STOP: no webhook was taken in"
+        );
+        self.find(&observer, customer.opt_out().cloned(), is_cut_short).await
     }
 
-    async fn hand_in_campaign(&mut self, messages: u32) -> anyhow::Result<()> {
+    /// Gives the keys of its messages, those aside that are soon worth nothing.
+    async fn hand_in_campaign(&mut self, messages: u32) -> anyhow::Result<Vec<JobKey>> {
         let campaign: Vec<Value> = (0..messages - FLASH).map(bodies::campaign).collect();
-        self.desk.hand_in(Kind::Campaign, &campaign, 0).await?;
+        let keys = self.desk.hand_in(Kind::Campaign, &campaign, 0).await?;
         self.desk.hand_in(Kind::Campaign, &campaign[..TWICE], 0).await?;
         let flash: Vec<Value> = (0..FLASH).map(|place| bodies::flash(place, messages - FLASH + place)).collect();
         self.desk.hand_in(Kind::Campaign, &flash, 0).await?;
-        self.desk.hand_in(Kind::Notice, &[bodies::too_long()], 0).await
+        self.desk.hand_in(Kind::Notice, &[bodies::too_long()], 0).await?;
+        Ok(keys)
     }
 
     async fn watch(
         &mut self,
         observer: &mut Observer,
-        screen: &mut Screen,
-        signals: &mut Signals,
+        customer: &mut Customer<'_>,
+        (screen, signals, mut gateway): (&mut Screen, &mut Signals, watch::Receiver<Option<SocketAddr>>),
     ) -> anyhow::Result<Watched> {
         let total = self.desk.book.count(Kind::Campaign);
         let mut frames = interval(FRAME);
@@ -138,11 +153,19 @@ impl Play {
                         self.log_in(total - done).await?;
                     }
                 }
+                Ok(()) = gateway.changed() => {
+                    let address = *gateway.borrow_and_update();
+                    if let Some(address) = address {
+                        customer.be_heard_at(address).await?;
+                    }
+                }
                 _ = frames.tick() => {
                     observer.look(&self.desk.book);
                     if frame.is_multiple_of(FRAMES_A_QUESTION) {
                         observer.ask().await?;
-                        if phase == Phase::Settling && observer.open() == 0 {
+                        self.follow(customer, observer, total).await?;
+                        let is_over = phase == Phase::Settling && observer.open() == 0 && customer.is_done();
+                        if is_over && observer.is_all_told().await? {
                             return Ok(Watched::ToTheEnd);
                         }
                         if observer.campaign_done(total) == total {
@@ -155,10 +178,25 @@ impl Play {
                     } else if last_news.1.elapsed() > PATIENCE {
                         return Ok(Watched::UntilNothingMoved);
                     }
-                    screen.show(&observer.glimpse(&self.desk.book, phase));
+                    screen.show(&observer.glimpse(&self.desk.book, customer.opt_out(), phase));
                 }
             }
         }
+    }
+
+    /// One reader writes STOP, and logs in when the ledger knows it.
+    async fn follow(&mut self, customer: &mut Customer<'_>, observer: &mut Observer, total: u64) -> anyhow::Result<()> {
+        let done = observer.campaign_done(total);
+        customer.perhaps_write(done, total)?;
+        if let Some(password) = customer.log_in(&self.ledger, self.logins).await? {
+            let keys = self.desk.hand_in(Kind::Password, &[password], total - done).await?;
+            customer.note_password(keys.first().copied());
+            self.logins += 1;
+        }
+        if let Some(message) = customer.ended(&self.ledger).await? {
+            observer.note_over(message);
+        }
+        Ok(())
     }
 
     async fn log_in(&mut self, ahead: u64) -> anyhow::Result<()> {
@@ -172,7 +210,7 @@ impl Play {
     }
 
     /// Reads everything back: rows and trails from the ledger, requests from the simulator's log.
-    async fn find(self, observer: &Observer, is_cut_short: bool) -> anyhow::Result<Findings> {
+    async fn find(self, observer: &Observer, opt_out: Option<OptOut>, is_cut_short: bool) -> anyhow::Result<Findings> {
         let everything = JobFilter { limit: u32::MAX, ..JobFilter::default() };
         let rows = self.ledger.jobs(everything).await.context("the ledger's rows can't be read back")?;
         let mut trails: HashMap<JobKey, Vec<TrailEntry>> = HashMap::new();
@@ -190,6 +228,8 @@ impl Play {
             worst_seconds: CAST.iter().map(|player| self.oracle.worst_sliding_second(player.id)).collect(),
             histories: observer.histories(),
             rested: observer.rested(),
+            webhooks: self.oracle.webhook_counts(),
+            opt_out,
             is_cut_short,
         })
     }

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::observer::job_of;
+use super::optout::Record;
 use super::reckoning::Findings;
+use super::statuses::Statuses;
 use crate::cli::wording::Count;
 use crate::job::JobKey;
 use crate::outcome::State;
@@ -21,6 +23,8 @@ pub struct Proof {
     pub unresolved_taken: u64,
     /// Jobs that the simulator took more than once.
     pub doubled: u64,
+    /// How far messages have come by the simulator's word; compared with the ledger's.
+    pub told: Statuses,
     /// What must not be, in words. Empty: it all adds up.
     pub problems: Vec<String>,
 }
@@ -31,6 +35,11 @@ impl Proof {
         let mut proof = Self { taken_in: findings.book.jobs.len() as u64, ..Self::default() };
         proof.count_states(findings);
         proof.compare_with_meta(findings);
+        // What is stopped early has not heard everything.
+        if !findings.is_cut_short {
+            proof.compare_statuses(findings);
+            proof.problems.extend(Record::of(findings).iter().flat_map(Record::problems));
+        }
         proof
     }
 
@@ -87,6 +96,20 @@ impl Proof {
         self.complain(taken.len(), "taken by the simulator, and not in the ledger");
     }
 
+    fn compare_statuses(&mut self, findings: &Findings) {
+        let known = Statuses::of(self.states.iter().copied());
+        let told = Statuses::told(&findings.webhooks);
+        for (word, known, told) in [
+            ("sent", known.sent, told.sent),
+            ("delivered", known.delivered, told.delivered),
+            ("read", known.read, told.read),
+        ] {
+            let what = format!("{word} by the simulator's word or by the ledger's, and not by both");
+            self.complain(known.abs_diff(told) as usize, &what);
+        }
+        self.told = told;
+    }
+
     fn complain(&mut self, count: usize, what: &str) {
         if count > 0 {
             let plural = if count == 1 { "message" } else { "messages" };
@@ -97,7 +120,7 @@ impl Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::findings;
+    use super::super::samples::{findings, opted_out};
     use super::*;
     use crate::sim::EntryOutcome;
 
@@ -158,6 +181,30 @@ mod tests {
             findings.is_cut_short = true;
         });
         assert_eq!(stopped, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_status_that_never_came_is_found_unless_somebody_stopped_it() {
+        let told = |findings: &mut Findings| {
+            findings.rows[0].state = State::Read;
+            findings.webhooks.planned = [("sent", 1), ("delivered", 1), ("read", 2)].into();
+        };
+        assert_eq!(complaints(told), ["1 message read by the simulator's word or by the ledger's, and not by both"]);
+        let stopped = complaints(|findings| {
+            told(findings);
+            findings.is_cut_short = true;
+        });
+        assert_eq!(stopped, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_stop_that_was_not_heeded_is_found() {
+        let heeded = Proof::of(&opted_out(findings(3)));
+        assert_eq!((heeded.taken_in, heeded.problems), (5, Vec::new()));
+        let mut findings = opted_out(findings(3));
+        findings.rows[0].reason = None;
+        let found = Proof::of(&findings).problems;
+        assert_eq!(found, ["the queued message to …99 did not end as suppressed, though they wrote STOP"]);
     }
 
     #[test]

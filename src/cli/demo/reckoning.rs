@@ -6,13 +6,15 @@ use std::time::Duration;
 use super::desk::{Book, Handed, Kind};
 use super::figures::Spread;
 use super::observer::job_of;
+use super::optout::{OptOut, Record};
 use super::proof::Proof;
 use super::stage::{CAST, Player};
+use super::statuses::Returned;
 use super::story::{self, Story};
 use crate::job::JobKey;
 use crate::ledger::{JobRow, TrailEntry};
 use crate::outcome::{Reason, State};
-use crate::sim::{Entry, EntryOutcome};
+use crate::sim::{Entry, EntryOutcome, WebhookCounts};
 
 /// Meta's code for more than a number's throughput.
 const TOO_FAST: u32 = 130_429;
@@ -33,6 +35,10 @@ pub struct Findings {
     pub histories: Vec<Vec<f64>>,
     /// Which numbers were rested for failing.
     pub rested: Vec<bool>,
+    /// The simulator's counts of its webhooks.
+    pub webhooks: WebhookCounts,
+    /// Who wrote STOP, if anybody has.
+    pub opt_out: Option<OptOut>,
     /// Whether it was stopped before its end.
     pub is_cut_short: bool,
 }
@@ -53,6 +59,10 @@ pub struct Reckoning {
     pub latencies: Vec<(Kind, Spread)>,
     /// The one-time password with the most messages waiting before it, and how long it took.
     pub most_ahead: Option<(u64, Duration)>,
+    /// What came back by webhook.
+    pub returned: Returned,
+    /// What became of a STOP.
+    pub opt_out: Option<Record>,
     /// One unlucky job's way.
     pub story: Option<Story>,
     /// Whether it all adds up.
@@ -109,6 +119,11 @@ pub struct Retry {
     pub came_through: u64,
 }
 
+/// Whether Meta took a message that is in this state.
+pub const fn is_taken(state: State) -> bool {
+    matches!(state, State::Accepted | State::Sent | State::Delivered | State::Read)
+}
+
 /// Reckons it all up.
 pub fn reckon(findings: Findings) -> Reckoning {
     let proof = Proof::of(&findings);
@@ -122,6 +137,8 @@ pub fn reckon(findings: Findings) -> Reckoning {
         retries: retries(&findings),
         latencies: latencies(&findings.book, &arrivals),
         most_ahead: most_ahead(&findings.book, &arrivals),
+        returned: Returned::of(&findings),
+        opt_out: Record::of(&findings),
         story: story::unluckiest(&findings),
         duplicates: findings.book.duplicates,
         dead: findings.book.dead,
@@ -200,7 +217,7 @@ fn average(arrivals: impl Iterator<Item = u64>) -> f64 {
 fn outcomes(rows: &[JobRow]) -> BTreeMap<State, Vec<Cause>> {
     let mut counts: BTreeMap<(State, Option<Reason>, Option<u32>), u64> = BTreeMap::new();
     for row in rows {
-        let is_plain = matches!(row.state, State::Accepted | State::Queued);
+        let is_plain = is_taken(row.state) || row.state == State::Queued;
         let (reason, code) = if is_plain { (None, None) } else { (row.reason, row.code) };
         *counts.entry((row.state, reason, code)).or_default() += 1;
     }
@@ -216,7 +233,7 @@ fn outcomes(rows: &[JobRow]) -> BTreeMap<State, Vec<Cause>> {
 
 fn retries(findings: &Findings) -> Vec<Retry> {
     let mut found: BTreeMap<(Reason, Option<u32>), Retry> = BTreeMap::new();
-    let accepted = findings.rows.iter().filter(|row| row.state == State::Accepted);
+    let accepted = findings.rows.iter().filter(|row| is_taken(row.state));
     let accepted: HashSet<JobKey> = accepted.map(|row| row.key).collect();
     for (key, trail) in &findings.trails {
         let came_through = accepted.contains(key);

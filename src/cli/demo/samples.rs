@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use super::desk::{Book, Handed, Kind};
 use super::figures::Spread;
+use super::optout::{OptOut, Record};
 use super::proof::Proof;
 use super::reckoning::{Cause, Findings, NumberRecord, Reckoning, Retry};
 use super::stage::CAST;
+use super::statuses::{Returned, Statuses};
 use super::story::{Event, Step, Story};
 use super::text::{Line, Look};
 use crate::clock::Timestamp;
 use crate::job::{JobKey, Priority};
 use crate::ledger::JobRow;
 use crate::outcome::{Reason, State};
-use crate::sim::{Entry, EntryOutcome};
+use crate::sim::{Entry, EntryOutcome, WebhookCounts};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -58,6 +60,18 @@ pub fn reckoning() -> Reckoning {
         ],
         latencies: vec![(Kind::Password, spread(8, 21, 30)), (Kind::Campaign, spread(14_200, 28_900, 29_800))],
         most_ahead: Some((4_893, ms(9))),
+        returned: Returned {
+            statuses: Statuses { sent: 5_033, delivered: 4_890, read: 3_420 },
+            webhooks: WebhookCounts { repeats: 271, disordered: 98, posted: 1_812, ..WebhookCounts::default() },
+            settled: 5,
+        },
+        opt_out: Some(Record {
+            name: "…99".to_owned(),
+            in_line: 3_745,
+            is_suppressed: true,
+            sent_after: 0,
+            password_took: Some(ms(8)),
+        }),
         story: Some(story()),
         proof: Proof {
             taken_in: 5_098,
@@ -65,6 +79,7 @@ pub fn reckoning() -> Reckoning {
             confirmed: 5_033,
             unresolved_taken: 5,
             doubled: 0,
+            told: Statuses { sent: 5_033, delivered: 4_890, read: 3_420 },
             problems: Vec::new(),
         },
         duplicates: 25,
@@ -164,6 +179,31 @@ pub fn findings(count: u8) -> Findings {
         worst_seconds: vec![80, 0, 0],
         histories: vec![Vec::new(); 3],
         rested: vec![false; 3],
+        webhooks: WebhookCounts::default(),
+        opt_out: None,
         is_cut_short: false,
     }
+}
+
+/// The same, and somebody wrote STOP: their message of the campaign was suppressed, their password went out.
+pub fn opted_out(mut findings: Findings) -> Findings {
+    let recipient = "+12015550199";
+    let (message, handed, mut row, _) = accepted_job(250);
+    (row.state, row.reason, row.wamid, row.number) = (State::Suppressed, Some(Reason::OptedOut), None, None);
+    findings.book.jobs.insert(message, handed);
+    let (password, _, login, mut entry) = accepted_job(251);
+    entry.recipient = recipient.to_owned();
+    let at_ns = entry.at_ns - 8_000_000;
+    findings.book.jobs.insert(password, Handed { kind: Kind::Password, at_ns, ahead: 3_000 });
+    findings.rows.splice(0..0, [row, login]);
+    findings.entries.push(entry);
+    findings.opt_out = Some(OptOut {
+        recipient: recipient.to_owned(),
+        message,
+        said_ns: at_ns - 1_000_000_000,
+        in_line: 3_745,
+        password: Some(password),
+        ended: Some(State::Suppressed),
+    });
+    findings
 }

@@ -7,10 +7,19 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use crate::config::{Config, Sources};
-use crate::sim::{Category, Fault, Latency, NumberSpec, Quality, SimConfig, TemplateSpec, WabaSpec};
+use crate::sim::{Category, Fault, Latency, NumberSpec, Quality, SimConfig, TemplateSpec, WabaSpec, WebhookConfig};
 
 /// The business account that the numbers belong to.
 const WABA: &str = "102290129340398";
+
+/// What the webhooks are signed with.
+const APP_SECRET: &str = "demo-app-secret";
+
+/// What Meta says in its handshake with the webhooks' receiver.
+pub const VERIFY_TOKEN: &str = "demo-verify-token";
+
+/// How much faster than in life statuses come: the slowest reader takes four seconds instead of two minutes.
+const STATUS_SCALE: f64 = 0.03;
 
 /// One of the sending numbers.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +40,11 @@ pub const CAST: [Player; 3] = [
     Player { id: "106540352242923", display: "+1 555 010-0002", quality: Quality::Yellow, limit: 80 },
     Player { id: "106540352242924", display: "+1 555 010-0003", quality: Quality::Red, limit: 20 },
 ];
+
+/// Messages a second, by all numbers together.
+pub fn rate() -> u32 {
+    CAST.iter().map(|player| player.limit).sum()
+}
 
 /// Templates by name, as the account has them.
 pub mod template {
@@ -82,8 +96,28 @@ pub fn simulator(seed: u64) -> SimConfig {
         latency: Latency { median_ms: 40.0, p99_ms: 120.0 },
         seed,
         faults: trouble(),
+        webhooks: Some(webhooks()),
         ..SimConfig::with_numbers(numbers)
     }
+}
+
+/// Statuses as they come in life: not all phones are on, not all messages are read, and some news comes twice or in
+/// the wrong order. They wait until the gateway's address is known.
+fn webhooks() -> WebhookConfig {
+    WebhookConfig {
+        scale: STATUS_SCALE,
+        delivered_share: 0.97,
+        read_share: 0.7,
+        repeat_share: 0.02,
+        disorder_share: 0.02,
+        ..WebhookConfig::new("", APP_SECRET)
+    }
+}
+
+/// Whether something befalls this recipient's messages.
+pub fn is_troubled(recipient: &str) -> bool {
+    let suffixes = TROUBLE.iter().filter_map(|text| text.strip_prefix("recipient_suffix=")?.split(',').next());
+    suffixes.into_iter().any(|suffix| recipient.ends_with(suffix))
 }
 
 fn trouble() -> Vec<Fault> {
@@ -102,6 +136,9 @@ pub fn configuration(folder: &Path, base_url: &str) -> anyhow::Result<Config> {
         ("cloud_api.waba", WABA),
         // Every number that the account has sends, with the limit that Meta shows for it.
         ("fleet.discover", "all"),
+        ("webhook.listen", "127.0.0.1:0"),
+        ("webhook.app_secret", APP_SECRET),
+        ("webhook.verify_token", VERIFY_TOKEN),
         // Nobody wants to wait for the end of a demo.
         ("cloud_api.request_timeout", "4s"),
         ("worker.drain", "6s"),
@@ -127,5 +164,11 @@ mod tests {
         }
         let config = configuration(Path::new("/nowhere"), "http://127.0.0.1:9").unwrap();
         config.check_sending().unwrap();
+    }
+
+    #[test]
+    fn trouble_is_known_by_the_end_of_a_number() {
+        assert!(is_troubled("+12015550107") && is_troubled("+12135550142"));
+        assert!(!is_troubled("+12015550100") && !is_troubled("+12145550142"));
     }
 }

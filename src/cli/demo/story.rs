@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::observer::job_of;
-use super::reckoning::Findings;
+use super::reckoning::{Findings, is_taken};
 use super::stage::CAST;
 use crate::ledger::{JobRow, TrailEntry};
-use crate::outcome::{Reason, State};
+use crate::outcome::Reason;
 
 /// What happened to one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub enum Event {
 
 /// The job with the most to tell among those that came through.
 pub fn unluckiest(findings: &Findings) -> Option<Story> {
-    let accepted = findings.rows.iter().filter(|row| row.state == State::Accepted);
+    let accepted = findings.rows.iter().filter(|row| is_taken(row.state));
     let with_trails = accepted.filter_map(|row| Some((row, findings.trails.get(&row.key)?)));
     // What Meta said is told rather than what a server before it said; of equals the lowest id.
     let codes = |trail: &[TrailEntry]| trail.iter().filter(|entry| entry.code.is_some()).count();

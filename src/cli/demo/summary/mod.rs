@@ -5,6 +5,7 @@ mod numbers;
 mod outcomes;
 mod proof;
 mod retries;
+mod returned;
 mod story;
 
 use super::figures::brief;
@@ -61,6 +62,7 @@ pub fn lines(reckoning: &Reckoning, width: usize) -> Vec<Line> {
         ]);
         let right = stacked(vec![
             outcomes::section(reckoning, half),
+            returned::section(reckoning, half),
             retries::section(reckoning, half),
             proof::section(reckoning, half),
         ]);
@@ -70,6 +72,7 @@ pub fn lines(reckoning: &Reckoning, width: usize) -> Vec<Line> {
             numbers::section(reckoning, width),
             latency::section(reckoning, width),
             outcomes::section(reckoning, width),
+            returned::section(reckoning, width),
             retries::section(reckoning, width),
             story::section(reckoning, width),
             proof::section(reckoning, width),

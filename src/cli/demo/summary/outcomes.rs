@@ -43,6 +43,9 @@ const fn ink(state: State) -> Ink {
 fn why(state: State, cause: &Cause, room: usize) -> Line {
     match (state, cause.reason) {
         (State::Accepted, _) => Line::of(Ink::Faint, "Meta took them"),
+        (State::Sent, _) => Line::of(Ink::Faint, "Meta sent them on; they are not on the phone yet"),
+        (State::Delivered, _) => Line::of(Ink::Faint, "on the phone, not opened"),
+        (State::Read, _) => Line::of(Ink::Faint, "opened"),
         (State::Queued, _) => Line::of(Ink::Faint, "still in line"),
         (State::Expired, _) => {
             Line::plain("too late").with(Ink::Faint, ": worth nothing any more when their turn came")
@@ -54,9 +57,10 @@ fn why(state: State, cause: &Cause, room: usize) -> Line {
 }
 
 /// What to add to a reason that has no code of Meta's to explain it.
-const GLOSSES: [(Reason, &str); 3] = [
+const GLOSSES: [(Reason, &str); 4] = [
     (Reason::NotTaken, ": a server before Meta was too busy"),
     (Reason::LastLook, ": stopped before a byte left"),
+    (Reason::OptedOut, ": wrote STOP before its turn came"),
     (Reason::Failing, ": its number was being rested"),
 ];
 
