@@ -1,4 +1,4 @@
-//! A number whose quality drops sends less at once.
+//! A number whose quality drops: others send in its place at once.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::{Place, Stage, everywhere, quick};
 use crate::world::text;
 
 everywhere! {
-    a_number_that_meta_flags_gets_about_a_tenth_a_second_later
+    a_number_that_meta_flags_gets_nothing_a_second_later_and_a_tenth_once_it_is_read
 }
 
 /// Jobs one by one, so that the choice is by weight alone, until `enough` of what was accepted.
@@ -29,7 +29,7 @@ fn by(entries: &[Entry], number: &str, after: Duration) -> (usize, usize) {
     (late.iter().filter(|entry| *entry.number == *number).count(), late.len())
 }
 
-async fn a_number_that_meta_flags_gets_about_a_tenth_a_second_later(place: Place) {
+async fn a_number_that_meta_flags_gets_nothing_a_second_later_and_a_tenth_once_it_is_read(place: Place) {
     let numbers = ["1001", "1002"].map(NumberSpec::new);
     let sim = SimConfig { webhooks: Some(quick()), ..SimConfig::with_numbers(numbers) };
     let stage = Stage::new(place, sim);
@@ -42,10 +42,18 @@ async fn a_number_that_meta_flags_gets_about_a_tenth_a_second_later(place: Place
     let flagged = AccountEvent::NumberQuality { number: "1002".to_owned(), quality: Some(Quality::Red), level: None };
     stage.world.sim.announce(&flagged).expect("the number is there");
     let from = Duration::from_nanos(oracle.now_ns()) + Duration::from_secs(1);
-    feed(&stage, &ledger, "after", |entries| by(entries, "1002", from).1 >= 110).await;
+    feed(&stage, &ledger, "after", |entries| by(entries, "1002", from).1 >= 40).await;
     worker.stop();
-    let (share, all) = by(&oracle.accepted_entries(), "1002", from);
-    println!("{share} of {all} by the flagged number");
+    assert_eq!(by(&oracle.accepted_entries(), "1002", from).0, 0, "FLAGGED gets nothing");
+
+    // At its start a worker reads what Meta says now: of low quality, and connected all the same.
+    let worker = stage.start().await;
+    feed(&stage, &ledger, "again", |entries| by(entries, "1002", from).0 >= 1).await;
+    let read = oracle.accepted_entries().last().expect("some").at();
+    feed(&stage, &ledger, "since", |entries| by(entries, "1002", read).1 >= 110).await;
+    worker.stop();
+    let (share, all) = by(&oracle.accepted_entries(), "1002", read);
+    println!("{share} of {all} by the number of low quality");
     // Ten to one: 10 of 110.
     assert!((4..=18).contains(&share), "{share} of {all}");
 }

