@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench acceptance`: prints each figure beside what is promised, and fails if one is missed. With
 //! `TEST_AMQP_URL` and `TEST_DATABASE_URL` (`make acceptance` starts both) over RabbitMQ and PostgreSQL too. Takes
-//! some minutes, and wants a quiet machine.
+//! some minutes, and wants a quiet machine. A word after `--` takes the figures of that name alone, as `webhooks`; a
+//! number after it is how many seconds they are taken for, instead of 60.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
@@ -12,10 +13,13 @@ mod fleet;
 mod producing;
 mod shared;
 mod stand;
+mod webhooks;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let only = std::env::args().nth(1).filter(|argument| !argument.starts_with("--"));
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let only = arguments.next();
+    let seconds: u64 = arguments.next().map_or(60, |seconds| seconds.parse().expect("a number of seconds"));
     let is_wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
     let mut verdicts = Vec::new();
     runtime.block_on(async {
@@ -25,6 +29,12 @@ fn main() {
             verdicts.push(embedded::rate().await);
             verdicts.push(embedded::urgent().await);
             verdicts.push(embedded::retry().await);
+        }
+        if is_wanted("webhooks") {
+            let scaled = |whole: u64| usize::try_from(whole * seconds / 60).expect("few");
+            verdicts.push(webhooks::statuses_beside_sends(seconds, None).await);
+            verdicts.push(webhooks::replay(scaled(100_000)).await);
+            verdicts.push(webhooks::slow_clients(2_000).await);
         }
         let Some(services) = stand::Services::named() else {
             println!(
@@ -36,6 +46,9 @@ fn main() {
             verdicts.push(shared::throughput(&services, 0).await);
             verdicts.push(shared::rate(&services).await);
             verdicts.push(shared::urgent(&services).await);
+        }
+        if is_wanted("webhooks") {
+            verdicts.push(webhooks::statuses_beside_sends(seconds, Some(&services)).await);
         }
         if is_wanted("million") {
             verdicts.push(shared::throughput(&services, 1_000_000).await);

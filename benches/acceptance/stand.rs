@@ -43,9 +43,19 @@ pub struct Stand {
 impl Stand {
     pub fn new(numbers: &[(String, u32)], pools: &[(String, Vec<String>)]) -> Self {
         let specs = numbers.iter().map(|(id, rate)| NumberSpec::new(id.clone()).with_mps(*rate));
-        let sim = Sim::spawn_thread(SimConfig::with_numbers(specs)).expect("a free port");
+        Self::simulated(SimConfig::with_numbers(specs), numbers, pools)
+    }
+
+    /// The same before this simulator.
+    pub fn simulated(sim: SimConfig, numbers: &[(String, u32)], pools: &[(String, Vec<String>)]) -> Self {
+        let sim = Sim::spawn_thread(sim).expect("a free port");
         let dir = TempDir::new().expect("a directory");
         Self { sim, dir, numbers: numbers.to_vec(), pools: pools.to_vec(), more: Vec::new() }
+    }
+
+    /// Another setting for workers that start from now on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.more.push((key.to_owned(), value.to_owned()));
     }
 
     /// The same on these services, in a schema and with lanes of its own.

@@ -38,6 +38,7 @@ mod services;
 mod shared;
 mod startup;
 mod suite;
+mod talking;
 mod timing;
 mod trouble;
 mod urgency;
