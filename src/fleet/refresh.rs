@@ -14,7 +14,7 @@ use crate::graph::Credential;
 use crate::graph::reads::{PhoneNumber, ReadError, Reads};
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
 use crate::job::NumberId;
-use crate::ledger::{FleetRow, Ledger};
+use crate::ledger::{FleetRow, INBOUND, Ledger};
 use crate::outcome::Reason;
 use crate::worker::FleetChange;
 
@@ -75,6 +75,7 @@ impl Refresher {
         let mut signals = self.ledger.signals();
         loop {
             let heard = signals.borrow_and_update().fleet;
+            self.tell_inbound().await;
             if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
                 // The ledger has stopped: there will be no news.
                 return std::future::pending().await;
@@ -84,6 +85,17 @@ impl Refresher {
                 // The next reading, or the next signal, says the same.
                 Err(error) => tracing::warn!(%error, "what changed in the fleet could not be read: {error}"),
             }
+        }
+    }
+
+    async fn tell_inbound(&self) {
+        match self.ledger.fleet_list(INBOUND.to_owned()).await {
+            Ok(rows) => {
+                for (id, per_second) in rows.iter().filter_map(FleetRow::inbound_rate) {
+                    let _gone = self.changes.send(FleetChange::Inbound { id, per_second }).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "how fast people write could not be read: {error}"),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Twice does nothing more: a batch may be applied again after a crash, or by two keepers at a change of duty. A body
 //! that cannot be applied is set aside, and holds up no other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::inbound::InboundRates;
 use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{Applied, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
+use crate::ledger::{Applied, FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
 use crate::metrics::{Metrics, PriceCategory, PriceType, SettledBy, Update};
 use crate::outcome::State;
 use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
@@ -60,6 +61,8 @@ pub struct Applier {
     acquaintance: Acquaintance,
     names: Arc<Names>,
     names_until: Option<Instant>,
+    /// How fast people write; none before this keeper knows what was told.
+    rates: Option<InboundRates>,
     on_duty: watch::Receiver<bool>,
     arrivals: Option<watch::Receiver<u64>>,
 }
@@ -68,6 +71,8 @@ pub struct Applier {
 struct Understood {
     notices: Vec<Notice>,
     wanted: Vec<JobKey>,
+    /// The number of each message that somebody wrote.
+    inbound: Vec<NumberId>,
     speaks_of_templates: bool,
     has_unknown_number: bool,
 }
@@ -88,7 +93,7 @@ impl Applier {
         on_duty: watch::Receiver<bool>,
         arrivals: Option<watch::Receiver<u64>>,
     ) -> Self {
-        Self { ledger, metrics, acquaintance, names: Arc::default(), names_until: None, on_duty, arrivals }
+        Self { ledger, metrics, acquaintance, names: Arc::default(), names_until: None, rates: None, on_duty, arrivals }
     }
 
     /// Runs until told to stop. A batch that is under way is applied all the same, or will be again.
@@ -103,13 +108,18 @@ impl Applier {
             if !*self.on_duty.borrow() {
                 // Another keeper knows: what stood here last would be told for ever.
                 self.metrics.inbox_oldest.set(0.0);
+                self.rates = None;
             }
             if self.on_duty.wait_for(|on_duty| *on_duty).await.is_err() {
                 return;
             }
+            if self.rates.is_none() {
+                self.tell_rates().await;
+            }
             match self.apply_next(failures.count >= SUSPICIOUS).await {
                 Ok(count) => {
                     failures.over();
+                    self.tell_rates().await;
                     if count == 0 {
                         self.until_news().await;
                     }
@@ -172,7 +182,7 @@ impl Applier {
         let now = clock::now().wall;
         let read: Vec<i64> = rows.iter().map(|row| row.seq).collect();
         let names = self.names.clone();
-        let Understood { notices, wanted, speaks_of_templates, has_unknown_number } =
+        let Understood { notices, wanted, inbound, speaks_of_templates, has_unknown_number } =
             beside(move || understand(&rows, &names)).await?;
         let facts = self.facts(wanted).await?;
         self.learn_names(has_unknown_number).await?;
@@ -189,7 +199,12 @@ impl Applier {
         let Meaning { mut news, updates } = beside(say).await?;
         news.read = read;
         let told: Vec<State> = news.statuses.iter().map(|status| status.heard.state()).collect();
+        let mut messages: BTreeMap<NumberId, u32> = BTreeMap::new();
+        inbound.into_iter().for_each(|number| *messages.entry(number).or_default() += 1);
         let applied = self.ledger.apply(news, now).await?;
+        if let Some(rates) = &mut self.rates {
+            messages.iter().for_each(|(number, count)| rates.count(number, *count, began));
+        }
         self.metrics.webhook_apply.observe(began.elapsed().as_secs_f64());
         updates.into_iter().for_each(|update| self.metrics.webhook_updates.inc(update));
         self.tell(&told, applied);
@@ -247,6 +262,25 @@ impl Applier {
         }
     }
 
+    /// Tells the workers how fast people write, since Meta counts that with what they send. What could not be told is
+    /// told when it changes again, or by the next keeper.
+    async fn tell_rates(&mut self) {
+        let now = Instant::now();
+        let told = match &mut self.rates {
+            Some(rates) => {
+                let row = |(number, rate): &(NumberId, u32)| FleetRow::inbound(number, *rate, clock::now().wall);
+                let rows: Vec<_> = rates.changed(now).iter().map(row).collect();
+                if rows.is_empty() { Ok(()) } else { self.ledger.fleet_put(rows).await }
+            }
+            None => self.ledger.fleet_list(INBOUND.to_owned()).await.map(|rows| {
+                self.rates = Some(InboundRates::begin(rows.iter().filter_map(FleetRow::inbound_rate)));
+            }),
+        };
+        if let Err(error) = told {
+            tracing::warn!(%error, "how fast people write could not be told: {error}");
+        }
+    }
+
     /// Waits until a body was kept, or for a while.
     async fn until_news(&mut self) {
         let arrival = async {
@@ -281,10 +315,15 @@ fn understand(rows: &[InboxRow], names: &Names) -> Understood {
     let is_unknown = |notice: &Notice| matches!(notice, Notice::Number(_, news) if names.id(news.display()).is_none());
     Understood {
         wanted: meaning::wanted(&notices),
+        inbound: notices.iter().filter_map(written_to).collect(),
         speaks_of_templates: notices.iter().any(|notice| matches!(notice, Notice::Template(..))),
         has_unknown_number: notices.iter().any(is_unknown),
         notices,
     }
+}
+
+fn written_to(notice: &Notice) -> Option<NumberId> {
+    if let Notice::Inbound(inbound) = notice { Some(inbound.number.clone()) } else { None }
 }
 
 fn update(told: State, moved: Moved) -> Update {

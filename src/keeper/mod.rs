@@ -6,6 +6,7 @@
 mod applying;
 mod duty;
 mod hook;
+mod inbound;
 mod patience;
 mod relay;
 

@@ -10,6 +10,7 @@ mod end;
 mod event;
 mod event_schema;
 mod form;
+mod inbound;
 mod lattice;
 mod model;
 mod news;
@@ -17,6 +18,7 @@ pub mod postgres;
 pub mod sqlite;
 
 pub use event_schema::event_schema;
+pub use inbound::INBOUND;
 pub use model::*;
 pub use news::*;
 

@@ -9,6 +9,7 @@ use crate::job::NumberId;
 use crate::outcome::Reason;
 
 use super::event::Event;
+use super::index::NumberIdx;
 use super::number::Standing;
 use super::pacer::Limit;
 use super::picture::rating;
@@ -30,6 +31,13 @@ pub enum FleetChange {
         /// Its status in Meta's word.
         status: String,
     },
+    /// People write to a number: Meta counts that with what it sends.
+    Inbound {
+        /// Which.
+        id: NumberId,
+        /// How many messages come.
+        per_second: u32,
+    },
     /// A credential has a new secret.
     Token {
         /// The credential's name.
@@ -47,9 +55,13 @@ impl Worker {
                 self.core.set_standing(number, standing, now.mono);
                 let way = &mut self.ways[number.slot()];
                 (way.rating, way.status) = (rating(&quality), status);
-                if let Some(limit) = limit {
-                    self.core.retune(number, limit, now.mono);
-                }
+                way.level = limit.unwrap_or(way.level);
+                self.retune(number, now);
+            }
+            FleetChange::Inbound { id, per_second } => {
+                let Some(number) = self.core.scheduler.number_of(&id) else { return };
+                self.ways[number.slot()].inbound = per_second;
+                self.retune(number, now);
             }
             FleetChange::Token { credential, header } => {
                 for number in self.core.scheduler.with_credential(&credential) {
@@ -59,6 +71,13 @@ impl Worker {
                 self.lift_holds_of_old_secret(&credential, now);
             }
         }
+    }
+
+    /// What Meta lets a number do, less what people use of it.
+    fn retune(&mut self, number: NumberIdx, now: Now) {
+        let way = &self.ways[number.slot()];
+        let limit = way.level.less(way.inbound);
+        self.core.retune(number, limit, now.mono);
     }
 
     /// What Meta said of a credential it said of the old secret. Quotas and what people placed stand.

@@ -107,6 +107,10 @@ pub struct Recruit {
 /// What belongs to a number outside the core.
 #[derive(Debug)]
 pub(super) struct Way {
+    /// What Meta, or the configuration, lets it do.
+    pub level: Limit,
+    /// How many messages a second people write to it.
+    pub inbound: u32,
     /// How its requests are addressed and signed.
     pub endpoint: Endpoint,
     /// Its metrics, bound once.
@@ -227,7 +231,7 @@ impl Worker {
         let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
         self.core.set_standing(number, standing, now.mono);
         let (rating, status) = (Rating::Unknown, String::new());
-        self.ways.push(Way { endpoint, metrics, rests: 0, rating, status, leased: false });
+        self.ways.push(Way { level: limit, inbound: 0, endpoint, metrics, rests: 0, rating, status, leased: false });
     }
 
     /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.

@@ -265,3 +265,21 @@ async fn a_body_that_fails_again_and_again_is_passed_by() {
     assert_eq!(bench.windows(RECIPIENT.to_owned(), now()).await.expect("read").len(), 1);
     work.end().await;
 }
+
+pub async fn how_fast_people_write_to_a_number_is_told_to_who_sends_by_it(bench: &Bench) {
+    let work = Work::begin(bench, true);
+    let rate = || async {
+        let rows = bench.fleet_list("inbound".to_owned()).await.expect("read");
+        rows.first().and_then(|row| row.inbound_rate())
+    };
+    work.apply(bench, &vec![said("hello"); 11]).await;
+    let told = async {
+        while rate().await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("told in time");
+    // Eleven within five seconds.
+    assert_eq!(rate().await, Some((NUMBER.parse().expect("a number"), 3)));
+    work.end().await;
+}

@@ -157,6 +157,7 @@ macro_rules! ledger_suite {
                 facts_of_jobs_are_found_by_their_keys,
             }
             applying {
+                how_fast_people_write_to_a_number_is_told_to_who_sends_by_it,
                 bodies_become_what_they_mean,
                 a_replay_changes_nothing,
                 an_unknown_job_is_settled_by_its_webhook,
