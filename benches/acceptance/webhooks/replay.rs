@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use tidegate::clock;
@@ -10,6 +10,7 @@ use tidegate::ledger::{JobFilter, Ledger, OutboxStage};
 use tidegate::outcome::State;
 use tidegate::sim::{Entry, NumberSpec, SimConfig};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::posting::Poster;
 use super::{applied, listening, stand};

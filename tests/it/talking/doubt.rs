@@ -143,5 +143,4 @@ async fn webhooks_settle_what_a_killed_worker_had_in_flight(place: Place) {
         let is_left = row.state == State::Unresolved && in_flight.contains(&row.key) && times == 0;
         assert!(is_told(row.state) && times == 1 || is_left, "{told}");
     }
-    println!("{} in flight at the kill, of {lost_answers} Meta's answer was lost; {:?}", in_flight.len(), count(&rows));
 }

@@ -53,7 +53,6 @@ async fn a_number_that_meta_flags_gets_nothing_a_second_later_and_a_tenth_once_i
     feed(&stage, &ledger, "since", |entries| by(entries, "1002", read).1 >= 110).await;
     worker.stop();
     let (share, all) = by(&oracle.accepted_entries(), "1002", read);
-    println!("{share} of {all} by the number of low quality");
     // Ten to one: 10 of 110.
     assert!((4..=18).contains(&share), "{share} of {all}");
 }

@@ -111,7 +111,6 @@ async fn every_body_of_metas_pages_is_applied_or_kept_and_twice_is_once(place: P
     let traceless: Vec<_> = without_trace.iter().filter(|name| !is_status(name)).collect();
     assert!(traceless.is_empty(), "{traceless:?}");
     let strange: BTreeSet<String> = stage.ask("SELECT field FROM strange").await.into_iter().collect();
-    println!("{} bodies; kept as they came: {strange:?}", bodies.len());
     assert!(!strange.contains("unappliable"), "{strange:?}");
 
     let first = picture(&stage).await;
