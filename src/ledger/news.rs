@@ -129,6 +129,20 @@ pub enum HoldChange {
         /// Holds for other reasons stay.
         only: &'static [Reason],
     },
+    /// A person does not want something, from the moment they said so.
+    Stop {
+        /// Their opt-out.
+        order: HoldOrder,
+        /// When they said so, by Meta's clock.
+        said: Timestamp,
+    },
+    /// They want it again: lifts an opt-out that is no newer than this. Told again later, it lifts no newer one.
+    Start {
+        /// What the opt-out covers.
+        cover: Cover,
+        /// When they said so, by Meta's clock.
+        said: Timestamp,
+    },
 }
 
 /// Fields of one thing of the fleet that changed; those not named stay as they are.

@@ -59,7 +59,7 @@ mod tests {
         for text in [&abc.to_string(), upper, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="] {
             assert_eq!(Checksum::parse(text), Some(abc), "{text}");
         }
-        for wrong in ["", "ba78", "ungWv48B", &upper.replace('B', "G"), "ÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿ"]
+        for wrong in ["", "be78", "ungWv48B", &upper.replace('B', "G"), "ÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿÿ"]
         {
             assert_eq!(Checksum::parse(wrong), None, "{wrong}");
         }

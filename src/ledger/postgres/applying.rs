@@ -11,6 +11,7 @@ use super::{fleet, holds, inbox, misses, statuses, suppressing, windows};
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId};
 use crate::ledger::{Applied, HoldChange, JobFacts, LedgerError, News, StrangeChange};
+use crate::outcome::Reason;
 
 pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Applied, LedgerError> {
     // What does not come to the same when it is said twice is said by the commit alone that takes the bodies away.
@@ -23,7 +24,12 @@ pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Ap
             match change {
                 HoldChange::Place(order) => drop(holds::place(tx, order, now).await?),
                 HoldChange::Lift { cover, only } => {
-                    suppressing::lift_covers(tx, std::slice::from_ref(cover), only).await?;
+                    suppressing::lift_covers(tx, std::slice::from_ref(cover), only, None).await?;
+                }
+                HoldChange::Stop { order, said } => drop(holds::place(tx, order, *said).await?),
+                HoldChange::Start { cover, said } => {
+                    let opted_out = &[Reason::OptedOut];
+                    suppressing::lift_covers(tx, std::slice::from_ref(cover), opted_out, Some(*said)).await?;
                 }
             }
         }

@@ -58,7 +58,8 @@ impl PostgresLedger {
         let mut lifted = 0;
         for batch in covers.chunks(suppressing::BATCH) {
             let batch = batch.to_vec();
-            lifted += self.write(batch, |tx, covers| Box::pin(suppressing::lift_covers(tx, covers, only))).await?;
+            lifted +=
+                self.write(batch, |tx, covers| Box::pin(suppressing::lift_covers(tx, covers, only, None))).await?;
         }
         Ok(lifted)
     }

@@ -87,8 +87,8 @@ async fn place_each_once(tx: &Tx<'_>, orders: &[&HoldOrder], now: Timestamp) -> 
     let Covers { scopes, subjects, categories, countries } = Covers::of(orders.iter().map(|order| &order.cover));
     let effects: Vec<&str> = orders.iter().map(|order| Effect::as_str(order.effect)).collect();
     let reasons: Vec<&str> = orders.iter().map(|order| Reason::as_str(order.reason)).collect();
-    let whos: Vec<&str> = orders.iter().map(|order| order.who.as_str()).collect();
-    let untils: Vec<Option<i64>> = orders.iter().map(|order| order.until.map(Timestamp::as_millis)).collect();
+    let names: Vec<&str> = orders.iter().map(|order| order.who.as_str()).collect();
+    let ends: Vec<Option<i64>> = orders.iter().map(|order| order.until.map(Timestamp::as_millis)).collect();
     let probes: Vec<bool> = orders.iter().map(|order| order.probe).collect();
     let sql = format!(
         "WITH placed AS (
@@ -104,13 +104,18 @@ async fn place_each_once(tx: &Tx<'_>, orders: &[&HoldOrder], now: Timestamp) -> 
         *RULES
     );
     let values: super::desk::Values<'_> =
-        &[&scopes, &subjects, &categories, &countries, &effects, &reasons, &whos, &untils, &probes, &now.as_millis()];
+        &[&scopes, &subjects, &categories, &countries, &effects, &reasons, &names, &ends, &probes, &now.as_millis()];
     let placed: i64 = tx.query_one(&sql, values).await?.try_get(0)?;
     Ok(u32::try_from(placed).unwrap_or(u32::MAX))
 }
 
 /// Lifts those of the holds with these covers that stand for one of the reasons, and says how many.
-pub(super) async fn lift_covers(tx: &Tx<'_>, covers: &[Cover], only: &[Reason]) -> Result<u32, LedgerError> {
+pub(super) async fn lift_covers(
+    tx: &Tx<'_>,
+    covers: &[Cover],
+    only: &[Reason],
+    said: Option<Timestamp>,
+) -> Result<u32, LedgerError> {
     if covers.is_empty() || only.is_empty() {
         return Ok(0);
     }
@@ -125,12 +130,13 @@ pub(super) async fn lift_covers(tx: &Tx<'_>, covers: &[Cover], only: &[Reason]) 
     let sql = "UPDATE holds SET lifted = true WHERE id = ANY (ARRAY(
             SELECT h.id FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
                 AS a (scope, subject, category, country)
-            CROSS JOIN LATERAL (SELECT f.id, f.reason, f.lifted FROM holds f
+            CROSS JOIN LATERAL (SELECT f.id, f.reason, f.lifted, f.since FROM holds f
                 WHERE f.scope = a.scope AND f.subject = a.subject AND f.category = a.category
                     AND f.country = a.country OFFSET 0) h
-            WHERE NOT h.lifted AND h.reason = ANY ($5::text[])))
+            WHERE NOT h.lifted AND h.reason = ANY ($5::text[]) AND ($6::bigint IS NULL OR h.since <= $6)))
         RETURNING id";
-    let rows = tx.query(sql, &[&scopes, &subjects, &categories, &countries, &only]).await?;
+    let rows =
+        tx.query(sql, &[&scopes, &subjects, &categories, &countries, &only, &said.map(Timestamp::as_millis)]).await?;
     if rows.is_empty() {
         return Ok(0);
     }

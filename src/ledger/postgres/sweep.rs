@@ -95,11 +95,11 @@ async fn postpone(tx: &Tx<'_>, later: &[(Uuid, i64)]) -> Result<(), LedgerError>
     if later.is_empty() {
         return Ok(());
     }
-    let (keys, untils): (Vec<Uuid>, Vec<i64>) = later.iter().copied().unzip();
+    let (keys, ends): (Vec<Uuid>, Vec<i64>) = later.iter().copied().unzip();
     let sql = "UPDATE jobs j SET deadline = a.until FROM unnest($1::uuid[], $2::bigint[]) AS a (key, until)
         CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
         WHERE j.ctid = f.place";
-    tx.execute(sql, &[&keys, &untils]).await?;
+    tx.execute(sql, &[&keys, &ends]).await?;
     Ok(())
 }
 

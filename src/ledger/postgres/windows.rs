@@ -60,11 +60,11 @@ async fn open(tx: &Tx<'_>, opened: &[WindowNews]) -> Result<(), LedgerError> {
     }
     let recipients: Vec<&str> = latest.keys().map(|(recipient, _)| *recipient).collect();
     let numbers: Vec<&str> = latest.keys().map(|(_, number)| *number).collect();
-    let untils: Vec<i64> = latest.values().copied().collect();
+    let ends: Vec<i64> = latest.values().copied().collect();
     let sql = "INSERT INTO windows AS w (recipient, number, until)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
         ON CONFLICT (recipient, number) DO UPDATE SET until = excluded.until WHERE w.until < excluded.until";
-    tx.execute(sql, &[&recipients, &numbers, &untils]).await?;
+    tx.execute(sql, &[&recipients, &numbers, &ends]).await?;
     Ok(())
 }
 

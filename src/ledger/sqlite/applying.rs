@@ -9,6 +9,7 @@ use super::statuses::Telling;
 use crate::clock::Timestamp;
 use crate::job::NumberId;
 use crate::ledger::{Applied, HoldChange, LedgerError, News, OutboxRow, Publish, StrangeChange, WINDOW, WindowNews};
+use crate::outcome::Reason;
 
 impl Desk {
     pub(super) fn apply(&self, news: &News, now: Timestamp) -> Result<Applied, LedgerError> {
@@ -72,7 +73,9 @@ impl Desk {
     fn change_hold(&self, change: &HoldChange, now: Timestamp) -> Result<(), LedgerError> {
         match change {
             HoldChange::Place(order) => self.place(order, now).map(drop),
-            HoldChange::Lift { cover, only } => self.lift_cover(cover, only).map(|_| ()),
+            HoldChange::Lift { cover, only } => self.lift_cover(cover, only, None).map(|_| ()),
+            HoldChange::Stop { order, said } => self.place(order, *said).map(drop),
+            HoldChange::Start { cover, said } => self.lift_cover(cover, &[Reason::OptedOut], Some(*said)).map(|_| ()),
         }
     }
 

@@ -31,7 +31,8 @@ impl Desk {
                  who = iif(lifted = 1 OR {RULES}, excluded.who, who),
                  probe = iif(lifted = 1 OR {RULES}, excluded.probe, probe),
                  until = iif(lifted = 1 OR {RULES}, excluded.until, until),
-                 since = iif(lifted = 1, excluded.since, since),
+                 since = CASE WHEN lifted = 1 THEN excluded.since
+                     WHEN excluded.reason = 'opted_out' THEN max(since, excluded.since) ELSE since END,
                  step = iif(lifted = 1, 1, step + 1),
                  lifted = 0
              RETURNING {COLUMNS}"
@@ -84,10 +85,18 @@ impl Desk {
     }
 
     /// Lifts the hold with a cover, if it stands for one of these reasons; that of a person who was forgotten too.
-    pub(super) fn lift_cover(&self, cover: &Cover, only: &[Reason]) -> Result<u32, LedgerError> {
+    pub(super) fn lift_cover(
+        &self,
+        cover: &Cover,
+        only: &[Reason],
+        said: Option<Timestamp>,
+    ) -> Result<u32, LedgerError> {
         let mut lifted = 0;
         for cover in [Some(cover.clone()), self.hidden_cover(cover)?].into_iter().flatten() {
-            if let Some(hold) = self.of_cover(&cover)?.filter(|hold| only.contains(&hold.reason)) {
+            if let Some(hold) = self
+                .of_cover(&cover)?
+                .filter(|hold| only.contains(&hold.reason) && said.is_none_or(|said| hold.since <= said))
+            {
                 lifted += u32::from(self.lift(hold.id)?);
             }
         }
@@ -96,7 +105,7 @@ impl Desk {
 
     /// Lifts the holds with these covers that stand for one of these reasons, and says how many stood.
     pub(super) fn lift_covers(&self, covers: &[Cover], only: &[Reason]) -> Result<u32, LedgerError> {
-        covers.iter().map(|cover| self.lift_cover(cover, only)).sum()
+        covers.iter().map(|cover| self.lift_cover(cover, only, None)).sum()
     }
 
     /// The hold with a cover, if it stands.

@@ -62,6 +62,24 @@ impl Draft {
         holds.push(HoldChange::Lift { cover, only });
     }
 
+    /// A person does not want something. Said a thousand times in a batch, it is noted once, with the last time.
+    pub(super) fn stop(&mut self, order: HoldOrder, at: Timestamp) {
+        let holds = &mut self.meaning.news.holds;
+        if let Some(HoldChange::Stop { said, .. }) = self.last.get(&order.cover).and_then(|at| holds.get_mut(*at)) {
+            *said = at.max(*said);
+            return;
+        }
+        self.last.insert(order.cover.clone(), holds.len());
+        holds.push(HoldChange::Stop { order, said: at });
+    }
+
+    /// They want it again.
+    pub(super) fn start(&mut self, cover: Cover, said: Timestamp) {
+        let holds = &mut self.meaning.news.holds;
+        self.last.insert(cover.clone(), holds.len());
+        holds.push(HoldChange::Start { cover, said });
+    }
+
     pub(super) fn fields(&mut self, news: FieldsNews) {
         self.meaning.news.fields.push(news);
     }

@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 
 use super::draft::Draft;
+use crate::clock::Timestamp;
 use crate::hold::{Cover, HoldOrder, Scope};
 use crate::job::{Category, Recipient};
-use crate::outcome::Reason;
 
 /// Longer messages are no words, and not looked at.
 const LONGEST: usize = 200;
-/// Whatever else holds a person stays.
-const OPTED_OUT: &[Reason] = &[Reason::OptedOut];
 
 /// What people may say to us.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +30,15 @@ pub struct Words(HashSet<String>);
 pub(super) enum Wish {
     Stop,
     Start,
+}
+
+/// A wish, as it was said.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) wish: Wish,
+    pub(super) at: Timestamp,
+    /// How: this is what the hold says of who placed it.
+    pub(super) who: &'a str,
 }
 
 impl Words {
@@ -68,13 +75,14 @@ fn is_mark(c: char) -> bool {
 }
 
 /// Does as a person wishes, for every name that they have and each of these categories.
-pub(super) fn opt(wish: Wish, from: &[Recipient], categories: &[Category], who: &str, draft: &mut Draft) {
+pub(super) fn opt(said: Said<'_>, from: &[Recipient], categories: &[Category], draft: &mut Draft) {
+    let Said { wish, at, who } = said;
     for recipient in from {
         for category in categories {
             let cover = Cover::of(Scope::Recipient, recipient.expose()).category(*category);
             match wish {
-                Wish::Stop => draft.place(HoldOrder::opt_out(cover, who)),
-                Wish::Start => draft.lift(cover, OPTED_OUT),
+                Wish::Stop => draft.stop(HoldOrder::opt_out(cover, who), at),
+                Wish::Start => draft.start(cover, at),
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::Known;
 use super::draft::Draft;
 use super::event;
-use super::opting::{Wish, opt};
+use super::opting::{Said, Wish, opt};
 use crate::job::{Category, PoolName};
 use crate::ledger::{WINDOW, WindowNews};
 use crate::metrics::Update;
@@ -26,7 +26,8 @@ pub(super) fn inbound(inbound: &Inbound, known: &Known<'_>, draft: &mut Draft) {
             Wish::Stop => "stop word",
             Wish::Start => "start word",
         };
-        opt(wish, &inbound.from, &known.rules.categories, who, draft);
+        let said = Said { wish, at: inbound.at.min(known.now), who };
+        opt(said, &inbound.from, &known.rules.categories, draft);
     }
     draft.event(event::inbound(inbound, known.names.pool(&inbound.number).as_str()));
 }
@@ -35,7 +36,8 @@ pub(super) fn inbound(inbound: &Inbound, known: &Known<'_>, draft: &mut Draft) {
 pub(super) fn preference(preference: &Preference, known: &Known<'_>, draft: &mut Draft) {
     draft.count(Update::Preference);
     let wish = if preference.wants { Wish::Start } else { Wish::Stop };
-    opt(wish, &preference.from, &[Category::Marketing], "user preference", draft);
+    let said = Said { wish, at: preference.at.min(known.now), who: "user preference" };
+    opt(said, &preference.from, &[Category::Marketing], draft);
     let pool = preference.number.as_ref().map_or_else(PoolName::default_pool, |number| known.names.pool(number));
     draft.event(event::preference(preference, pool.as_str()));
 }

@@ -68,7 +68,8 @@ fn holds(meaning: &Meaning) -> Vec<String> {
     let shown = |change: &HoldChange| {
         let (cover, what) = match change {
             HoldChange::Place(order) => (&order.cover, format!("{} {}", order.effect, order.reason)),
-            HoldChange::Lift { cover, .. } => (cover, "lift".to_owned()),
+            HoldChange::Stop { order, .. } => (&order.cover, format!("{} {}", order.effect, order.reason)),
+            HoldChange::Lift { cover, .. } | HoldChange::Start { cover, .. } => (cover, "lift".to_owned()),
         };
         let category = cover.category.map(|category| format!(" {category}")).unwrap_or_default();
         format!("{} {}{category}: {what}", cover.scope, cover.subject)
@@ -229,12 +230,11 @@ fn stop_ends_what_is_configured_for_every_name_and_start_takes_only_that_back() 
     text["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"] = json!(" Stop! ");
     let meaning = World::new().says(&text);
     assert_eq!(meaning.news.holds.len(), 4);
-    let HoldChange::Place(first) = &meaning.news.holds[0] else { panic!("placed") };
+    let HoldChange::Stop { order: first, .. } = &meaning.news.holds[0] else { panic!("placed") };
     assert_eq!((first.effect, first.until, first.who.as_str()), (Effect::End, None, "stop word"));
     text["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"] = json!("START");
     for change in World::new().says(&text).news.holds {
-        let HoldChange::Lift { only, .. } = change else { panic!("lifted") };
-        assert_eq!(only, [Reason::OptedOut]);
+        assert!(matches!(change, HoldChange::Start { .. }), "{change:?}");
     }
     text["entry"][0]["changes"][0]["value"]["messages"][0]["text"]["body"] = json!("stop that noise");
     assert!(World::new().says(&text).news.holds.is_empty());
@@ -246,7 +246,7 @@ fn whoever_said_stop_last_is_left_alone_whatever_the_order_told() {
     let value =
         json!({"metadata": {"phone_number_id": "1"}, "messages": [said("b", "stop", 20), said("a", "start", 10)]});
     let meaning = World::new().says(&told("messages", &value, 30));
-    assert!(matches!(meaning.news.holds.last(), Some(HoldChange::Place(_))), "{:?}", meaning.news.holds);
+    assert!(matches!(meaning.news.holds.last(), Some(HoldChange::Stop { .. })), "{:?}", meaning.news.holds);
 }
 
 #[test]

@@ -170,6 +170,7 @@ macro_rules! ledger_suite {
                 lifted_holds_without_rows_are_forgotten_by_the_sweep,
             }
             ledger_suppressing {
+                a_start_that_is_told_again_lifts_no_newer_stop,
                 many_holds_are_placed_and_new_ones_counted,
                 of_many_holds_of_one_cover_the_one_that_lasts_rules,
                 holds_are_lifted_by_what_they_cover_and_why_they_stand,

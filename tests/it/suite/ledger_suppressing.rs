@@ -150,3 +150,19 @@ pub async fn who_is_not_on_whatsapp_three_times_in_a_row_is_left_alone(ledger: &
     assert_eq!((holds[0].who.as_str(), holds[0].until), ("131026 three times", Some(at(6 + 7 * 86_400))));
     assert_eq!(steps.deliver(job("g"), at(7)).await, Admitted::Ended(State::Suppressed));
 }
+
+pub async fn a_start_that_is_told_again_lifts_no_newer_stop(bench: &Ledger) {
+    let order = opt_out("+447700900123", None);
+    let stop = |said| HoldChange::Stop { order: order.clone(), said: at(said) };
+    let start = |said| HoldChange::Start { cover: order.cover.clone(), said: at(said) };
+    let stands = |changes: Vec<HoldChange>| async {
+        bench.apply(News { holds: changes, ..News::default() }, at(100)).await.expect("applied");
+        !bench.recipient_holds(HoldId(0), 9).await.expect("listed").is_empty()
+    };
+    assert!(stands(vec![stop(30)]).await);
+    assert!(stands(vec![start(20)]).await);
+    // Said twice, the later time counts, in whatever order they are told.
+    assert!(stands(vec![stop(50), stop(40), start(45)]).await);
+    assert!(!stands(vec![start(60)]).await);
+    assert!(stands(vec![stop(70)]).await);
+}

@@ -122,3 +122,28 @@ async fn free_form_jobs_go_by_the_number_that_was_written_to_and_outside_a_windo
     assert_eq!(requests.len(), people.len() + 1, "Meta was not asked for those outside");
     assert!(requests.iter().all(|entry| entry.outcome.is_accepted()));
 }
+#[tokio::test]
+async fn a_start_that_is_older_than_the_stop_and_comes_again_lifts_nothing() {
+    let stage = Stage::new(Place::Sqlite, simulated(&["1001"], quick()));
+    let ledger = stage.world.beside().await;
+    let worker = stage.start().await;
+    let now = clock::now().wall.as_millis() / 1_000;
+    let said = |body: &str, ago: i64| {
+        let message = json!({ "from": recipient("anna").trim_start_matches('+'), "id": format!("wamid.{ago}"),
+            "timestamp": (now - ago).to_string(), "type": "text", "text": { "body": body } });
+        let value = json!({ "messaging_product": "whatsapp",
+            "metadata": { "display_phone_number": "15550001001", "phone_number_id": "1001" },
+            "contacts": [{ "wa_id": recipient("anna").trim_start_matches('+') }], "messages": [message] });
+        let changes = json!([{ "field": "messages", "value": value }]);
+        json!({ "object": "whatsapp_business_account", "entry": [{ "id": "2001", "changes": changes }] }).to_string()
+    };
+    for body in [said("START", 60), said("STOP", 30)] {
+        assert!(stage.world.sim.send_raw_webhook(body));
+        stage.heard(&ledger).await;
+    }
+    held_people(&ledger, 1).await;
+    assert!(stage.world.sim.send_raw_webhook(said("START", 60)));
+    stage.heard(&ledger).await;
+    worker.stop();
+    assert_eq!(ledger.recipient_holds(HoldId(0), 100).await.expect("the ledger answers").len(), 1);
+}
