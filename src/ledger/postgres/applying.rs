@@ -9,6 +9,7 @@ use super::standing::{uuid, uuids};
 use super::words::{clean, known_word};
 use super::{fleet, holds, inbox, misses, statuses, suppressing, windows};
 use crate::clock::Timestamp;
+use crate::hold::HoldOrder;
 use crate::job::{JobKey, NumberId};
 use crate::ledger::{Applied, HoldChange, JobFacts, LedgerError, News, StrangeChange};
 use crate::outcome::Reason;
@@ -26,7 +27,7 @@ pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Ap
                 HoldChange::Lift { cover, only } => {
                     suppressing::lift_covers(tx, std::slice::from_ref(cover), only, None).await?;
                 }
-                HoldChange::Stop { order, said } => drop(holds::place(tx, order, *said).await?),
+                HoldChange::Stop { order, said } => stop(tx, order, *said).await?,
                 HoldChange::Start { cover, said } => {
                     let opted_out = &[Reason::OptedOut];
                     suppressing::lift_covers(tx, std::slice::from_ref(cover), opted_out, Some(*said)).await?;
@@ -38,6 +39,14 @@ pub(super) async fn apply(tx: &Tx<'_>, news: &News, now: Timestamp) -> Result<Ap
     }
     fleet::merge(tx, &news.fields).await?;
     Ok(Applied { statuses: told.moved, suppressed, priced: told.priced })
+}
+
+/// Said again, an opt-out counts from the last time: only what is said after that takes it back.
+async fn stop(tx: &Tx<'_>, order: &HoldOrder, said: Timestamp) -> Result<(), LedgerError> {
+    let hold = holds::place(tx, order, said).await?;
+    let sql = "UPDATE holds SET since = $2 WHERE id = $1 AND since < $2";
+    tx.execute(sql, &[&hold.id.0, &said.as_millis()]).await?;
+    Ok(())
 }
 
 async fn set_aside(tx: &Tx<'_>, strange: &[StrangeChange]) -> Result<(), LedgerError> {

@@ -23,8 +23,7 @@ pub(super) static RULES: LazyLock<String> = LazyLock::new(|| {
              who = CASE WHEN {LASTS} THEN excluded.who ELSE h.who END,
              probe = CASE WHEN {LASTS} THEN excluded.probe ELSE h.probe END,
              until = CASE WHEN {LASTS} THEN excluded.until ELSE h.until END,
-             since = CASE WHEN h.lifted THEN excluded.since
-                 WHEN excluded.reason = 'opted_out' THEN greatest(h.since, excluded.since) ELSE h.since END,
+             since = CASE WHEN h.lifted THEN excluded.since ELSE h.since END,
              step = CASE WHEN h.lifted THEN 1 ELSE h.step + 1 END,
              lifted = false"
     )

@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::desk::Desk;
 use super::statuses::Telling;
 use crate::clock::Timestamp;
+use crate::hold::HoldOrder;
 use crate::job::NumberId;
 use crate::ledger::{Applied, HoldChange, LedgerError, News, OutboxRow, Publish, StrangeChange, WINDOW, WindowNews};
 use crate::outcome::Reason;
@@ -74,9 +75,18 @@ impl Desk {
         match change {
             HoldChange::Place(order) => self.place(order, now).map(drop),
             HoldChange::Lift { cover, only } => self.lift_cover(cover, only, None).map(|_| ()),
-            HoldChange::Stop { order, said } => self.place(order, *said).map(drop),
+            HoldChange::Stop { order, said } => self.stop(order, *said),
             HoldChange::Start { cover, said } => self.lift_cover(cover, &[Reason::OptedOut], Some(*said)).map(|_| ()),
         }
+    }
+
+    /// Said again, an opt-out counts from the last time: only what is said after that takes it back.
+    fn stop(&self, order: &HoldOrder, said: Timestamp) -> Result<(), LedgerError> {
+        let hold = self.place(order, said)?;
+        self.conn
+            .prepare_cached("UPDATE holds SET since = ?2 WHERE id = ?1 AND since < ?2")?
+            .execute(params![hold.id.0, said.as_millis()])?;
+        Ok(())
     }
 
     fn write_events(&self, events: &[OutboxRow]) -> Result<(), LedgerError> {

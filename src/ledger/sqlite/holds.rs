@@ -31,8 +31,7 @@ impl Desk {
                  who = iif(lifted = 1 OR {RULES}, excluded.who, who),
                  probe = iif(lifted = 1 OR {RULES}, excluded.probe, probe),
                  until = iif(lifted = 1 OR {RULES}, excluded.until, until),
-                 since = CASE WHEN lifted = 1 THEN excluded.since
-                     WHEN excluded.reason = 'opted_out' THEN max(since, excluded.since) ELSE since END,
+                 since = iif(lifted = 1, excluded.since, since),
                  step = iif(lifted = 1, 1, step + 1),
                  lifted = 0
              RETURNING {COLUMNS}"
