@@ -17,7 +17,7 @@ use crate::world::{World, text, until};
 const BODY: &str = r#"{"object":"whatsapp_business_account","entry":[]}"#;
 
 /// The answer's status to a body that is signed with this secret.
-fn post(address: SocketAddr, secret: &str, body: &str) -> u16 {
+pub fn post(address: SocketAddr, secret: &str, body: &str) -> u16 {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
     mac.update(body.as_bytes());
     let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();

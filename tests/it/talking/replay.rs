@@ -1,18 +1,15 @@
 //! Bodies that come again: what was applied is applied, and nothing more.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use tidegate::app::Role;
 use tidegate::clock;
 use tidegate::ledger::Ledger;
 use tidegate::outcome::State;
 
 use super::{Place, SECRET, Stage, events, everywhere, quick, simulated};
+use crate::gateway;
 use crate::world::{count, text, until};
 
 everywhere! {
@@ -41,20 +38,8 @@ fn corpus() -> Vec<(String, String)> {
 
 /// The answer's status to a signed body.
 fn post(url: &str, body: &str) -> u16 {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any key");
-    mac.update(body.as_bytes());
-    let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    let (address, path) = url.trim_start_matches("http://").split_once('/').expect("a path");
-    let request = format!(
-        "POST /{path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nX-Hub-Signature-256: sha256={signature}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.write_all(request.as_bytes()).expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+    let address = url.trim_start_matches("http://").split('/').next().and_then(|address| address.parse().ok());
+    gateway::post(address.expect("an address"), SECRET, body)
 }
 
 async fn applied(ledger: &Ledger) {

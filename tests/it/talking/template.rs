@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidegate::clock;
+use tidegate::ledger::{JobRow, Ledger};
 use tidegate::outcome::State;
 use tidegate::sim::{Category, Entry, SimConfig, TemplateSpec};
 
@@ -11,7 +12,7 @@ use super::{Place, Stage, everywhere, quick, simulated, template};
 use crate::world::{count, until};
 
 everywhere! {
-    what_a_webhook_pauses_stops_within_a_second_and_goes_on_by_itself
+    what_a_webhook_pauses_stops_and_goes_on_by_itself
     what_meta_pauses_and_refuses_is_lost_to_nobody
 }
 
@@ -48,7 +49,16 @@ fn of(entries: &[Entry], category: Category, after: Duration) -> usize {
     entries.iter().filter(|entry| entry.category == Some(category) && entry.at() > after).count()
 }
 
-async fn what_a_webhook_pauses_stops_within_a_second_and_goes_on_by_itself(place: Place) {
+async fn others_end(stage: &Stage, ledger: &Ledger) {
+    until(ledger, "the other template goes on to its end", async || {
+        let rows = stage.world.rows(ledger).await;
+        let is_open = |row: &JobRow| row.id.starts_with("news") && !row.state.has_ended();
+        (!rows.iter().any(is_open)).then_some(())
+    })
+    .await;
+}
+
+async fn what_a_webhook_pauses_stops_and_goes_on_by_itself(place: Place) {
     let stage = stage(place);
     let ledger = stage.world.beside().await;
     stage.world.enqueue(&ledger, &campaign()).await;
@@ -57,12 +67,7 @@ async fn what_a_webhook_pauses_stops_within_a_second_and_goes_on_by_itself(place
     let oracle = stage.world.oracle();
     let paused_at = Duration::from_nanos(oracle.now_ns());
     assert!(stage.world.sim.send_raw_webhook(news("PAUSED", "FIRST_PAUSE")));
-    until(&ledger, "the other template goes on to its end", async || {
-        let rows = stage.world.rows(&ledger).await;
-        let open = |row: &&tidegate::ledger::JobRow| row.id.starts_with("news") && !row.state.has_ended();
-        rows.iter().find(open).is_none().then_some(())
-    })
-    .await;
+    others_end(&stage, &ledger).await;
     let entries = oracle.accepted_entries();
     assert_eq!(of(&entries, Category::Marketing, paused_at + WITHIN), 0, "sent later than {WITHIN:?} after the pause");
     assert!(of(&entries, Category::Utility, paused_at + WITHIN) > JOBS / 10, "the others flow");
@@ -88,12 +93,7 @@ async fn what_meta_pauses_and_refuses_is_lost_to_nobody(place: Place) {
     let oracle = stage.world.oracle();
     let paused_at = Duration::from_nanos(oracle.now_ns());
     stage.world.sim.pause_template("sale");
-    until(&ledger, "the other template goes on to its end", async || {
-        let rows = stage.world.rows(&ledger).await;
-        let open = |row: &&tidegate::ledger::JobRow| row.id.starts_with("news") && !row.state.has_ended();
-        rows.iter().find(open).is_none().then_some(())
-    })
-    .await;
+    others_end(&stage, &ledger).await;
     let requests = oracle.entries_since(0, 10_000);
     let asked = of(&requests, Category::Marketing, paused_at + WITHIN);
     assert_eq!(asked, 0, "asked later than {WITHIN:?} after the pause");
