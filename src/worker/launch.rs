@@ -113,6 +113,11 @@ impl Core {
         Start::Idle
     }
 
+    /// The bytes of a number's latest send left just now.
+    pub fn left(&mut self, number: NumberIdx, now: Mono) {
+        self.scheduler.numbers[number.slot()].pacer.left(now);
+    }
+
     /// When the next admitted job's permit is due.
     pub fn next_start(&self) -> Option<Mono> {
         self.due.first().map(|(at, _)| *at)

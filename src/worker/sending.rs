@@ -1,5 +1,6 @@
 //! Lets leave what has its permit: one request each, on a connection that is already open.
 
+use std::future::ready;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -63,7 +64,7 @@ impl Worker {
         }
     }
 
-    fn send(&mut self, launch: Launch, ready: graph::Ready) {
+    fn send(&mut self, launch: Launch, connection: graph::Ready) {
         let Launch { admission, permit, delivery, number, probe, admitted_at } = launch;
         let way = &self.ways[number.slot()];
         self.telling.started(&way.metrics, delivery.job(), permit.at().since(admitted_at), clock::now().wall);
@@ -71,16 +72,18 @@ impl Worker {
             way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let sent_at = permit.at();
         let within = self.settings.write_timeout;
-        self.asked.push(
-            async move {
-                // A process that was frozen right here must not send on yesterday's permit.
-                let is_stale = clock::now().mono.since(sent_at) > within;
-                let outcome =
-                    if is_stale { Outcome::NotSent(NotSentCause::WriteStalled) } else { ready.send(request).await };
-                Event::Answered(Box::new(Answered { admission, delivery, number, probe, sent_at, outcome }))
-            }
-            .boxed_local(),
-        );
+        let mut exchange = async move {
+            // A process that was frozen right here must not send on yesterday's permit.
+            let is_stale = clock::now().mono.since(sent_at) > within;
+            let outcome =
+                if is_stale { Outcome::NotSent(NotSentCause::WriteStalled) } else { connection.send(request).await };
+            Event::Answered(Box::new(Answered { admission, delivery, number, probe, sent_at, outcome }))
+        }
+        .boxed_local();
+        // Written here and now: whatever else this turn does must not come between a permit and its bytes.
+        let ended = exchange.as_mut().now_or_never();
+        self.core.left(number, clock::now().mono);
+        self.asked.push(ended.map_or(exchange, |event| ready(event).boxed_local()));
     }
 
     /// Settles a job that was admitted and never left: not charged, due again at once.

@@ -18,6 +18,10 @@ use governor::{Quota, RateLimiter};
 
 use crate::clock::Mono;
 
+mod limit;
+
+pub use limit::Limit;
+
 /// How far the bucket may catch up after a late timer.
 const CATCH_UP: Duration = Duration::from_millis(25);
 /// With a burst of one, every late timer is lost time: 20/s would come to 19.6/s. The window keeps the limit anyway.
@@ -32,39 +36,6 @@ const MOST_STRIKES: u32 = MARGIN_STEPS + 8;
 const FORGIVE: Duration = Duration::from_secs(10);
 /// Refusals that come together are one strike.
 const TOGETHER: Duration = Duration::from_secs(1);
-
-/// So many sends in any period of this length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// How many.
-    pub count: NonZeroU32,
-    /// In how long.
-    pub period: Duration,
-}
-
-impl Limit {
-    /// So many in any second.
-    pub const fn per_second(count: NonZeroU32) -> Self {
-        Self { count, period: Duration::from_secs(1) }
-    }
-
-    /// The same less what others use of it, so many a second; one send is always left.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a count of messages is small and positive"
-    )]
-    pub fn less(&self, per_second: u32) -> Self {
-        let used = (f64::from(per_second) * self.period.as_secs_f64()).ceil() as u32;
-        let left = NonZeroU32::new(self.count.get().saturating_sub(used)).unwrap_or(NonZeroU32::MIN);
-        Self { count: left, period: self.period }
-    }
-
-    /// How many may start within `span` in the long run.
-    pub fn within(&self, span: Duration) -> f64 {
-        f64::from(self.count.get()) * span.as_secs_f64() / self.period.as_secs_f64()
-    }
-}
 
 /// One send may start, at this moment. Lost if it is dropped: that sends less, never more.
 #[derive(Debug)]
@@ -170,6 +141,13 @@ impl Pacer {
         self.forget_starts_before(now);
         self.starts.push_back(now);
         Slot::Now(Permit { at: now })
+    }
+
+    /// The bytes of the latest start left only now: the receiver counts them from here, and so does the window.
+    pub fn left(&mut self, now: Mono) {
+        if let Some(latest) = self.starts.back_mut() {
+            *latest = now.max(*latest);
+        }
     }
 
     /// When the slot after `ahead` others will be free, as far as is known now.
@@ -282,141 +260,4 @@ fn bucket(limit: Limit, gap: Duration, hand: &Hand) -> Bucket {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::rngs::SmallRng;
-    use rand::{Rng, SeedableRng};
-
-    const MARGIN: Duration = Duration::from_millis(8);
-
-    fn limit(count: u32) -> Limit {
-        Limit::per_second(NonZeroU32::new(count).expect("not zero"))
-    }
-
-    fn at(ms: u64) -> Mono {
-        Mono::from_nanos(ms * 1_000_000)
-    }
-
-    /// Most arrivals in any half-open second.
-    fn worst_second(mut arrivals: Vec<u64>) -> usize {
-        arrivals.sort_unstable();
-        let mut first = 0;
-        let mut worst = 0;
-        for (last, arrival) in arrivals.iter().enumerate() {
-            while arrival - arrivals[first] >= 1_000_000_000 {
-                first += 1;
-            }
-            worst = worst.max(last - first + 1);
-        }
-        worst
-    }
-
-    /// Starts of a pacer that always has work, with a timer that is late by up to 2 ms.
-    fn starts(pacer: &mut Pacer, from: Mono, count: usize, rng: &mut SmallRng) -> Vec<Mono> {
-        let mut now = from;
-        let mut starts = Vec::with_capacity(count);
-        while starts.len() < count {
-            match pacer.permit(now) {
-                Slot::Now(permit) => starts.push(permit.at()),
-                Slot::At(t) => now = t + Duration::from_nanos(rng.random_range(0..2_000_000)),
-            }
-        }
-        starts
-    }
-
-    #[test]
-    fn what_people_use_of_a_limit_is_not_ours() {
-        let level = |count| Limit::per_second(NonZeroU32::new(count).expect("not zero"));
-        assert_eq!(level(80).less(0), level(80));
-        assert_eq!(level(80).less(30), level(50));
-        assert_eq!(level(20).less(20), level(1));
-        let slow = Limit { period: Duration::from_secs(60), ..level(300) };
-        assert_eq!(slow.less(2).count.get(), 180);
-    }
-
-    #[test]
-    fn a_million_sends_never_pass_the_limit_at_the_receiver_and_reach_985_per_mille_of_it() {
-        let mut rng = SmallRng::seed_from_u64(1);
-        let mut pacer = Pacer::new(limit(80), MARGIN, at(0));
-        let starts = starts(&mut pacer, at(0), 1_000_000, &mut rng);
-        let took = starts[starts.len() - 1].since(starts[0]).as_secs_f64();
-        let rate = (starts.len() - 1) as f64 / took;
-        let arrivals = starts.iter().map(|t| t.as_nanos() + rng.random_range(0..8_000_000)).collect();
-        assert_eq!(worst_second(arrivals), 80);
-        assert!(rate >= 78.8, "{rate}/s");
-    }
-
-    #[test]
-    fn every_limit_is_kept_and_reached() {
-        for count in [1, 2, 5, 20, 79, 1_000] {
-            let mut rng = SmallRng::seed_from_u64(u64::from(count));
-            let mut pacer = Pacer::new(limit(count), MARGIN, at(0));
-            let starts = starts(&mut pacer, at(0), count as usize * 60, &mut rng);
-            let rate = (starts.len() - 1) as f64 / starts[starts.len() - 1].since(starts[0]).as_secs_f64();
-            let arrivals = starts.iter().map(|t| t.as_nanos() + rng.random_range(0..8_000_000)).collect();
-            assert!(worst_second(arrivals) <= count as usize, "limit {count}");
-            assert!(rate >= f64::from(count) * 0.985, "{rate}/s of {count}");
-        }
-    }
-
-    #[test]
-    fn a_new_owner_waits_for_a_whole_window() {
-        let mut pacer = Pacer::new(limit(80), MARGIN, at(500));
-        let Slot::At(first) = pacer.permit(at(500)) else { panic!("the window begins full") };
-        assert_eq!(first, at(1_508));
-    }
-
-    #[test]
-    fn a_change_of_limit_is_no_burst() {
-        let mut rng = SmallRng::seed_from_u64(3);
-        let mut pacer = Pacer::new(limit(80), MARGIN, at(0));
-        let mut all = Vec::new();
-        let mut now = at(0);
-        for (round, count) in [80_u32, 1_000, 20, 80, 1_000, 80].into_iter().enumerate() {
-            pacer.retune(limit(count), now);
-            let from = now;
-            let sent = starts(&mut pacer, now, 300, &mut rng);
-            now = sent[sent.len() - 1];
-            let reached = if round == 0 { from + Duration::from_secs(1) } else { from };
-            let seconds = now.since(reached).as_secs_f64();
-            // Never faster than the limit in force, but for the catch-up of a late timer.
-            assert!(300.0 <= f64::from(count) * (seconds + 0.1) + 1.0, "round {round}: {seconds} s at {count}/s");
-            all.extend(sent.iter().map(|t| t.as_nanos()));
-        }
-        assert!(worst_second(all) <= 1_000);
-    }
-
-    #[test]
-    fn strikes_widen_the_margin_then_cut_the_rate_and_are_forgotten_within_a_minute() {
-        let mut pacer = Pacer::new(limit(80), MARGIN, at(0));
-        for second in 0..3 {
-            pacer.strike(at(2_000 + second * 1_500));
-        }
-        assert_eq!(pacer.effective().count.get(), 64);
-        pacer.strike(at(5_100));
-        assert_eq!(pacer.effective().count.get(), 64, "refusals that come together are one strike");
-        let mut rng = SmallRng::seed_from_u64(4);
-        let _ = starts(&mut pacer, at(5_100), 80 * 60, &mut rng);
-        assert_eq!(pacer.effective().count.get(), 80);
-    }
-
-    #[test]
-    fn what_is_due_ahead_is_what_then_happens() {
-        let mut rng = SmallRng::seed_from_u64(5);
-        let mut pacer = Pacer::new(limit(80), MARGIN, at(0));
-        let sent = starts(&mut pacer, at(0), 200, &mut rng);
-        let now = sent[sent.len() - 1];
-        let expected: Vec<Mono> = (0..5).map(|ahead| pacer.due_at(ahead, now)).collect();
-        let mut t = now;
-        for expected in expected {
-            let start = loop {
-                match pacer.permit(t) {
-                    Slot::Now(permit) => break permit.at(),
-                    Slot::At(next) => t = next,
-                }
-            };
-            let off = start.since(expected).max(expected.since(start));
-            assert!(off <= Duration::from_millis(26), "expected {expected:?}, was {start:?}");
-        }
-    }
-}
+mod tests;
