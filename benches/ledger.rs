@@ -81,6 +81,7 @@ impl Bench {
             deadline: self.now + Duration::from_secs(30),
             probe: None,
             siblings: Arc::new([]),
+            unfit: None,
         };
         rows.into_iter().map(request).collect()
     }

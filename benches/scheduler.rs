@@ -85,6 +85,7 @@ fn admissions() -> Vec<Admission> {
             deadline: now + Duration::from_secs(600),
             probe: None,
             siblings: std::sync::Arc::new([]),
+            unfit: None,
         };
         let answers = ledger.admit(jobs.into_iter().map(request).collect(), now).await.expect("answered");
         let admission = |answer| match answer {

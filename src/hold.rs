@@ -30,6 +30,9 @@ words! {
         Recipient = "recipient",
         /// One campaign.
         Campaign = "campaign",
+        /// The places of one business portfolio's messaging limit: who needs one waits for it here. It is in nobody's
+        /// way who needs none.
+        Quota = "quota",
     }
 }
 
@@ -164,6 +167,7 @@ impl Facts<'_> {
             Scope::Template => self.template,
             Scope::Recipient => self.recipient,
             Scope::Campaign => self.campaign,
+            Scope::Quota => self.portfolio,
         }
     }
 }
@@ -183,6 +187,8 @@ pub enum Passage<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct HoldSet {
     by_scope: HashMap<Scope, HashMap<String, Vec<Hold>>>,
+    /// Portfolios that have no place left for ordinary jobs.
+    full: HashMap<String, Hold>,
 }
 
 impl HoldSet {
@@ -190,6 +196,10 @@ impl HoldSet {
     pub fn new(holds: impl IntoIterator<Item = Hold>) -> Self {
         let mut set = Self::default();
         for hold in holds.into_iter().filter(|hold| hold.cover.scope != Scope::Recipient) {
+            if hold.cover.scope == Scope::Quota {
+                set.full.insert(hold.cover.subject.clone(), hold);
+                continue;
+            }
             let subjects = set.by_scope.entry(hold.cover.scope).or_default();
             subjects.entry(hold.cover.subject.clone()).or_default().push(hold);
         }
@@ -200,14 +210,19 @@ impl HoldSet {
         set
     }
 
-    /// Whether nothing at all is held.
+    /// Whether nothing at all is in anybody's way.
     pub fn is_empty(&self) -> bool {
         self.by_scope.is_empty()
     }
 
     /// Every hold, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Hold> {
-        self.by_scope.values().flat_map(HashMap::values).flatten()
+        self.by_scope.values().flat_map(HashMap::values).flatten().chain(self.full.values())
+    }
+
+    /// The hold under which jobs wait for a place of this portfolio, if it is at its messaging limit.
+    pub fn at_limit(&self, portfolio: &str) -> Option<&Hold> {
+        self.full.get(portfolio)
     }
 
     /// What stands in the way of this job by this number; a hold that blocks comes before one that may be tried.

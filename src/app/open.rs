@@ -8,18 +8,18 @@ use anyhow::{Context, Result};
 use super::lanes;
 use crate::config::{Config, LedgerUrl, Migrate, Publish, SecretSource};
 use crate::ledger::postgres::{self, PostgresLedger};
-use crate::ledger::{Ledger, sqlite};
+use crate::ledger::{Ledger, Options, QuotaRules, sqlite};
 
 /// Opens the ledger as the worker's own.
 pub async fn open_ledger(config: &Config, access: sqlite::Access) -> Result<Ledger> {
-    let (migrate, publish) = (migrate_as(config), publish_as(config));
+    let (migrate, options) = (migrate_as(config), options(config));
     match &config.ledger.url {
         LedgerUrl::Sqlite(path) => {
-            let ledger = sqlite::SqliteLedger::open_publishing(path, access, migrate, publish);
+            let ledger = sqlite::SqliteLedger::open_publishing(path, access, migrate, options);
             Ok(Ledger::Sqlite(ledger.with_context(|| format!("cannot open the ledger {}", path.display()))?))
         }
         LedgerUrl::Postgres(source) => {
-            let ledger = PostgresLedger::open(url(source), &config.ledger.schema, migrate, publish).await;
+            let ledger = PostgresLedger::open(url(source), &config.ledger.schema, migrate, options).await;
             Ok(Ledger::Postgres(ledger.with_context(|| format!("cannot open the ledger {}", ledger_name(config)))?))
         }
     }
@@ -46,6 +46,17 @@ fn migrate_as(config: &Config) -> sqlite::Migrate {
         Migrate::Auto => sqlite::Migrate::Auto,
         Migrate::Check => sqlite::Migrate::Check,
     }
+}
+
+fn options(config: &Config) -> Options {
+    let quota = &config.quota;
+    let quota = QuotaRules {
+        limit: quota.limit.map(u64::from),
+        reserve: quota.reserve,
+        used_elsewhere: quota.used_elsewhere,
+        window: quota.window,
+    };
+    Options { publish: publish_as(config), quota }
 }
 
 /// Where nobody listens, no events are written.

@@ -158,9 +158,13 @@ fn stops(hold: &Hold, id: &NumberId) -> bool {
     match hold.cover.scope {
         Scope::Everything => true,
         Scope::Number => hold.cover.subject == id.as_str(),
-        Scope::Credential | Scope::Portfolio | Scope::Waba | Scope::Template | Scope::Recipient | Scope::Campaign => {
-            false
-        }
+        Scope::Credential
+        | Scope::Portfolio
+        | Scope::Waba
+        | Scope::Template
+        | Scope::Recipient
+        | Scope::Campaign
+        | Scope::Quota => false,
     }
 }
 

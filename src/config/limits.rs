@@ -14,6 +14,8 @@ pub struct QuotaConfig {
     pub reserve: f64,
     /// Where the count starts: places that something else has used in the last 24 hours.
     pub used_elsewhere: u64,
+    /// How long a person who was written to keeps a place.
+    pub window: Duration,
 }
 
 /// Group `retry`.
@@ -62,7 +64,8 @@ impl QuotaConfig {
         });
         let reserve = reader.amount("quota.reserve", 0.0..=0.9);
         let used_elsewhere = reader.amount("quota.used_elsewhere", 0..=1_000_000_000);
-        Ok(Self { limit: limit?, reserve: reserve?, used_elsewhere: used_elsewhere? })
+        let window = reader.span("quota.window", Duration::from_secs(1)..=Duration::from_secs(86_400));
+        Ok(Self { limit: limit?, reserve: reserve?, used_elsewhere: used_elsewhere?, window: window? })
     }
 }
 

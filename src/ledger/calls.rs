@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use super::{
     AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, Erased,
     FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, News,
-    OutboxRow, OutboxStage, Parking, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry, UnknownWait,
-    Unseen, WindowNews, WorkerId,
+    OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry,
+    UnknownWait, Unseen, WindowNews, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
@@ -287,6 +287,14 @@ impl Ledger {
         match self {
             Self::Sqlite(ledger) => ledger.waiting_ahead(key, now).await,
             Self::Postgres(ledger) => ledger.waiting_ahead(key, now).await,
+        }
+    }
+
+    /// How the places of each portfolio stand that is known, in order of id.
+    pub async fn quotas(&self, now: Timestamp) -> Result<Vec<QuotaRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.quotas(now).await,
+            Self::Postgres(ledger) => ledger.quotas(now).await,
         }
     }
 

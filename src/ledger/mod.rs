@@ -15,12 +15,14 @@ mod lattice;
 mod model;
 mod news;
 pub mod postgres;
+mod quota;
 pub mod sqlite;
 
 pub use event_schema::event_schema;
 pub use inbound::INBOUND;
 pub use model::*;
 pub use news::*;
+pub use quota::{MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules, needs_place};
 
 /// Why the ledger could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -69,6 +71,21 @@ pub enum Publish {
     Ended,
     /// Every one.
     All,
+}
+
+/// What a ledger is opened with.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Options {
+    /// Which changes of a job are written to the outbox.
+    pub publish: Publish,
+    /// How places of a messaging limit are given out.
+    pub quota: QuotaRules,
+}
+
+impl From<Publish> for Options {
+    fn from(publish: Publish) -> Self {
+        Self { publish, ..Self::default() }
+    }
 }
 
 /// The ledger, whichever database keeps it. Its clones are the same ledger.

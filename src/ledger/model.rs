@@ -117,6 +117,8 @@ pub struct AdmitRequest {
     pub probe: Option<HoldId>,
     /// The numbers of its pool: one of them that the recipient wrote to may have to answer in its place.
     pub siblings: Arc<[NumberId]>,
+    /// What the worker knows against it, whoever sends it: instead of being sent it ends as `failed` with this reason.
+    pub unfit: Option<Reason>,
 }
 
 /// Whose number it is: what holds need to know of it.

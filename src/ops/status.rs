@@ -162,7 +162,8 @@ impl From<&Hold> for HoldStatus {
             | Scope::Waba
             | Scope::Number
             | Scope::Template
-            | Scope::Campaign => cover.subject.clone(),
+            | Scope::Campaign
+            | Scope::Quota => cover.subject.clone(),
         };
         if let Some(category) = cover.category {
             subject.push_str(&format!(" ({category} only)"));

@@ -248,7 +248,8 @@ fn shown(order: &crate::hold::HoldOrder) -> &str {
         | crate::hold::Scope::Waba
         | crate::hold::Scope::Number
         | crate::hold::Scope::Template
-        | crate::hold::Scope::Campaign => &order.cover.subject,
+        | crate::hold::Scope::Campaign
+        | crate::hold::Scope::Quota => &order.cover.subject,
     }
 }
 

@@ -51,6 +51,7 @@ pub fn admit_request(choice: &Choice, spec: &NumberSpec, hand: Hand, times: &Att
         deadline: now.wall + times.start_within + times.request + times.settle,
         probe: choice.probe,
         siblings: spec.siblings.clone(),
+        unfit: None,
     }
 }
 
@@ -130,6 +131,6 @@ fn unpark(fate: Fate, hold: Option<&HoldOrder>, now: Now) -> Fate {
 pub const fn covers_numbers(scope: Scope) -> bool {
     match scope {
         Scope::Everything | Scope::Credential | Scope::Portfolio | Scope::Waba | Scope::Number => true,
-        Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        Scope::Template | Scope::Recipient | Scope::Campaign | Scope::Quota => false,
     }
 }

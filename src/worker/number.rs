@@ -358,7 +358,7 @@ impl Number {
             Scope::Portfolio => account.portfolio == cover.subject,
             Scope::Waba => account.waba == cover.subject,
             Scope::Number => self.spec.id.as_str() == cover.subject,
-            Scope::Template | Scope::Recipient | Scope::Campaign => false,
+            Scope::Template | Scope::Recipient | Scope::Campaign | Scope::Quota => false,
         }
     }
 

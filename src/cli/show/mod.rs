@@ -114,6 +114,8 @@ fn in_its_way(holds: Vec<Hold>, job: &JobRow) -> Vec<Hold> {
             Scope::Number => job.number.as_deref() == subject,
             Scope::Template => job.template.as_deref() == subject,
             Scope::Campaign => job.campaign.as_deref() == subject,
+            // Who waits for a place is parked under it.
+            Scope::Quota => false,
             Scope::Recipient => job.recipient == hold.cover.subject,
             // Whose number it will be is known only when one takes it; but what it met the last time still stands.
             Scope::Credential | Scope::Portfolio | Scope::Waba => {

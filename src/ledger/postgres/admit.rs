@@ -191,6 +191,7 @@ fn plain(asks: &[Ask], barred: &HashSet<usize>, known: &Known) -> Plain {
         let is_plain = seen.insert(job.key)
             && !barred.contains(&place)
             && !request.again
+            && request.unfit.is_none()
             && worth_until(job) > *now
             && (known.set.is_empty() || is_free(request, known, *now));
         match request.hand {

@@ -204,6 +204,9 @@ impl Bench<'_> {
         if !self.is_leased(request) {
             return Decision::Answer(Admitted::LeaseLost);
         }
+        if let Some(reason) = request.unfit {
+            return Decision::End(job, State::Failed, reason);
+        }
         let hold = self.hold_against(request, *now);
         if let Some(hold) = hold.filter(|hold| hold.effect == Effect::End) {
             return Decision::End(job, State::Suppressed, hold.reason);

@@ -17,7 +17,7 @@ use super::hold_cache::{HoldCache, Known};
 use super::keyring::Keyring;
 use super::lanes::Lanes;
 use super::tally::Tally;
-use crate::ledger::{LedgerError, Publish, Routed, Signal};
+use crate::ledger::{LedgerError, Publish, QuotaRules, Routed, Signal};
 
 /// How often a transaction is tried again that others were in the way of.
 const TRIES: usize = 4;
@@ -29,6 +29,7 @@ pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub(super) struct Desk {
     pub(super) pools: Pools,
     pub(super) publish: Publish,
+    pub(super) quota: QuotaRules,
     /// The channel of notifications: one a schema.
     pub(super) channel: String,
     /// Tells our own notifications from those of others.

@@ -36,6 +36,7 @@ mod news;
 mod open;
 mod outbox;
 mod people;
+mod quota;
 mod settle;
 mod show;
 mod signal;
@@ -59,7 +60,7 @@ use tokio::task::JoinSet;
 use self::connect::Pools;
 use self::desk::{Desk, Session, SharedDesk, Tx};
 use self::line::Line;
-use super::{Admitted, Connections, Enqueued, LedgerError, Migrate, Publish, Settled, Settlement, Signal};
+use super::{Admitted, Connections, Enqueued, LedgerError, Migrate, Options, Settled, Settlement, Signal};
 
 /// Says where the database is, anew for each connection: its password may have changed.
 pub type Url = Arc<dyn Fn() -> String + Send + Sync>;
@@ -91,7 +92,13 @@ struct Shared {
 
 impl PostgresLedger {
     /// Opens the ledger in a schema of its own; takes as long as migrations take.
-    pub async fn open(url: Url, schema: &str, migrate: Migrate, publish: Publish) -> Result<Self, LedgerError> {
+    pub async fn open(
+        url: Url,
+        schema: &str,
+        migrate: Migrate,
+        options: impl Into<Options>,
+    ) -> Result<Self, LedgerError> {
+        let Options { publish, quota } = options.into();
         open::check_schema(schema)?;
         address::Address::read(&url()).map_err(LedgerError::Unreachable)?;
         let pools = Pools::new(&url, schema);
@@ -100,6 +107,7 @@ impl PostgresLedger {
         let desk = Arc::new(Desk {
             pools,
             publish,
+            quota,
             channel: format!("tidegate {schema}"),
             instance: desk::instance(),
             signals: watch::Sender::new(Signal::default()),

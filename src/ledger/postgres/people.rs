@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{PostgresLedger, cancel, census, fleet, holds, leases, morgue, show};
+use super::{PostgresLedger, cancel, census, fleet, holds, leases, morgue, quota, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
     Cancelled, Census, Dead, DeadRow, FleetRow, JobFilter, JobRef, JobRow, Lease, LeaseRow, LedgerError, OutboxRow,
-    OutboxStage, Resolution, TrailEntry, Unseen, WorkerId,
+    OutboxStage, QuotaRow, Resolution, TrailEntry, Unseen, WorkerId,
 };
 
 /// A command holds what it changes for at most so many rows.
@@ -129,6 +129,11 @@ impl PostgresLedger {
 
     pub(in crate::ledger) async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
         self.write(rows, |tx, rows| Box::pin(fleet::put(tx, rows))).await
+    }
+
+    pub(in crate::ledger) async fn quotas(&self, now: Timestamp) -> Result<Vec<QuotaRow>, LedgerError> {
+        let asked = (self.shared.desk.quota, now);
+        self.read(asked, |session, (rules, now)| Box::pin(quota::list(session, rules, *now))).await
     }
 
     pub(in crate::ledger) async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {

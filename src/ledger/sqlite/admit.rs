@@ -88,6 +88,10 @@ impl Desk {
         if !leases.hold(self, request, now)? {
             return Ok(Admitted::LeaseLost);
         }
+        if let Some(reason) = request.unfit {
+            self.end(standing, &End::ours(State::Failed, reason, now))?;
+            return Ok(Admitted::Ended(State::Failed));
+        }
         let hold = self.hold_against(request, now)?;
         let ends = hold.as_ref().is_some_and(|hold| hold.effect == Effect::End);
         if job.message.is_free_form()

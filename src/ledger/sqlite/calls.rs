@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use super::enqueue::Entry;
-use super::{SqliteLedger, census, fleet, morgue, show};
+use super::{SqliteLedger, census, fleet, morgue, quota, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
     AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, Resolution, Routed, Settled, Settlement,
-    Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
+    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled,
+    Settlement, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::outcome::Reason;
 
@@ -204,6 +204,11 @@ impl SqliteLedger {
 
     pub(in crate::ledger) async fn fleet_put(&self, rows: Vec<FleetRow>) -> Result<(), LedgerError> {
         self.write(rows.len(), move |desk| desk.fleet_put(&rows)).await
+    }
+
+    pub(in crate::ledger) async fn quotas(&self, now: Timestamp) -> Result<Vec<QuotaRow>, LedgerError> {
+        let rules = self.shared.quota;
+        self.read(move |conn| quota::list(conn, &rules, now)).await
     }
 
     pub(in crate::ledger) async fn fleet_list(&self, kind: String) -> Result<Vec<FleetRow>, LedgerError> {

@@ -12,7 +12,7 @@ use super::lanes::Lanes;
 use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId, Source};
-use crate::ledger::{Account, LedgerError};
+use crate::ledger::{Account, LedgerError, Options, QuotaRules};
 use crate::outcome::{Reason, State};
 
 /// Sources remembered as known to the file; past that the file is asked.
@@ -22,6 +22,7 @@ const SOURCES: usize = 1_024;
 pub(super) struct Desk {
     pub(super) conn: Connection,
     pub(super) publish: Publish,
+    pub(super) quota: QuotaRules,
     pub(super) lanes: Lanes,
     pub(super) tally: Tally,
     pub(super) holds: HoldCache,
@@ -55,10 +56,11 @@ pub(super) struct Standing {
 }
 
 impl Desk {
-    pub(super) fn new(conn: Connection, publish: Publish) -> Self {
+    pub(super) fn new(conn: Connection, options: Options) -> Self {
         Self {
             conn,
-            publish,
+            publish: options.publish,
+            quota: options.quota,
             lanes: Lanes::default(),
             tally: Tally::default(),
             holds: HoldCache::default(),

@@ -25,6 +25,7 @@ mod misses;
 mod morgue;
 mod news;
 mod open;
+mod quota;
 mod settle;
 mod show;
 mod statuses;
@@ -47,7 +48,7 @@ use self::desk::Desk;
 use self::line::{Line, Note};
 use self::wake::Bell;
 use self::writer::Writer;
-use super::{LedgerError, Signal};
+use super::{LedgerError, Options, QuotaRules, Signal};
 pub use super::{Migrate, Publish};
 
 /// Who opens the file.
@@ -72,6 +73,7 @@ struct Shared {
     reader: Line<Connection>,
     signals: watch::Receiver<Signal>,
     path: PathBuf,
+    quota: QuotaRules,
     _lock: Option<File>,
 }
 
@@ -86,7 +88,7 @@ impl SqliteLedger {
         path: &Path,
         access: Access,
         migrate: Migrate,
-        publish: Publish,
+        options: impl Into<Options>,
     ) -> Result<Self, LedgerError> {
         let lock = match access {
             Access::Worker => Some(open::take(path)?),
@@ -104,7 +106,9 @@ impl SqliteLedger {
         };
         let (sender, signals) = watch::channel(Signal::default());
         let version = writer::data_version(&conn)?;
-        let desk = Desk::new(conn, publish);
+        let options = options.into();
+        let quota = options.quota;
+        let desk = Desk::new(conn, options);
         desk.fleet_has_changed()?;
         let writer = Line::start("ledger-writer", move |notes| {
             Writer { desk, notes, signals: sender, bell, version }.run();
@@ -116,7 +120,7 @@ impl SqliteLedger {
             Access::Beside => None,
         };
         let path = path.to_owned();
-        Ok(Self { shared: Arc::new(Shared { _watcher: watcher, writer, reader, signals, path, _lock: lock }) })
+        Ok(Self { shared: Arc::new(Shared { _watcher: watcher, writer, reader, signals, path, quota, _lock: lock }) })
     }
 
     /// Where the file is.

@@ -32,7 +32,7 @@ pub(super) struct Reading {
 pub(super) const fn covers_numbers(scope: Scope) -> bool {
     match scope {
         Scope::Everything | Scope::Credential | Scope::Portfolio | Scope::Waba | Scope::Number => true,
-        Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        Scope::Template | Scope::Recipient | Scope::Campaign | Scope::Quota => false,
     }
 }
 

@@ -294,6 +294,7 @@ impl Shell {
             deadline: now.wall + START_WITHIN + REQUEST + SETTLE,
             probe: choice.probe,
             siblings: spec.siblings.clone(),
+            unfit: None,
         }
     }
 

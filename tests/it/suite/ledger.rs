@@ -196,6 +196,7 @@ impl<'a> Steps<'a> {
             deadline: at(1_000),
             probe: None,
             siblings: Arc::new([]),
+            unfit: None,
         }
     }
 
