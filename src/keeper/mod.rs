@@ -3,6 +3,7 @@
 //! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
+mod applied;
 mod applying;
 mod duty;
 mod hook;
