@@ -34,6 +34,9 @@ impl Worker {
         tracing::info!(given_back = in_hand.len(), in_flight = self.asked.len(), "stopping");
         self.queue.serve(&BTreeMap::new());
         self.let_go(in_hand);
+        while let Some(event) = self.early.pop_front() {
+            self.take(event);
+        }
         loop {
             for (number, ready) in self.core.clear_pad() {
                 self.unsent(ready, number, NotSentCause::Draining);

@@ -4,6 +4,7 @@
 //! what comes next, claim where there is room. Everything else happens between turns, as events.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,6 +138,8 @@ pub struct Worker {
     pub(super) ways: Vec<Way>,
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    /// What came back while requests were written.
+    pub(super) early: VecDeque<Event>,
     /// Answers in hand, to be committed: first in, first out.
     pub(super) settlements: VecDeque<Settling>,
     /// Rows to put back; as many as were in hand at most.
@@ -189,6 +192,7 @@ impl Worker {
             ways: Vec::with_capacity(recruits.len()),
             rng: SmallRng::from_os_rng(),
             asked: FuturesUnordered::new(),
+            early: VecDeque::new(),
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
             queue: parts.queue,
@@ -257,6 +261,7 @@ impl Worker {
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;
+                Some(event) = ready(self.early.pop_front()) => self.take_events(event),
                 Some(event) = self.asked.next(), if !self.asked.is_empty() => self.take_events(event),
                 arrival = self.queue.next() => self.receive(arrival),
                 () = self.client.wait_ready(), if self.starved => self.starved = false,
@@ -308,6 +313,10 @@ impl Worker {
     pub(super) fn take_events(&mut self, first: Event) {
         self.take(first);
         for _ in 1..EVENTS_A_TURN {
+            if let Some(event) = self.early.pop_front() {
+                self.take(event);
+                continue;
+            }
             match self.asked.next().now_or_never() {
                 Some(Some(event)) => self.take(event),
                 Some(None) | None => break,

@@ -143,10 +143,10 @@ impl Pacer {
         Slot::Now(Permit { at: now })
     }
 
-    /// The bytes of the latest start left only now: the receiver counts them from here, and so does the window.
-    pub fn left(&mut self, now: Mono) {
-        if let Some(latest) = self.starts.back_mut() {
-            *latest = now.max(*latest);
+    /// The bytes of what started since then left only now: the receiver counts them from here, and so does the window.
+    pub fn left(&mut self, since: Mono, now: Mono) {
+        for start in self.starts.iter_mut().rev().take_while(|start| **start >= since) {
+            *start = now.max(*start);
         }
     }
 
