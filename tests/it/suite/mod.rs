@@ -22,6 +22,9 @@ mod ledger_outage;
 mod ledger_people;
 #[cfg(feature = "services")]
 mod ledger_postgres;
+mod ledger_quota;
+mod ledger_quota_ends;
+mod ledger_quota_parked;
 mod ledger_settle;
 mod ledger_silence;
 mod ledger_sqlite;
@@ -31,6 +34,7 @@ mod ledger_strange;
 mod ledger_suppressing;
 mod ledger_windows;
 mod ledger_workers;
+mod places;
 #[cfg(feature = "services")]
 pub mod schema;
 mod told;
