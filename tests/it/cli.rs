@@ -1,5 +1,6 @@
 //! The real binary, as people and scripts call it: what it prints where, and its exit codes.
 
+mod costs;
 mod media;
 
 use std::io::{Read, Write};

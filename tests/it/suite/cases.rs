@@ -146,6 +146,12 @@ macro_rules! ledger_suite {
                 a_recipient_not_found_three_times_is_held,
                 an_arrival_forgets_the_misses,
             }
+            ledger_costs {
+                prices_are_counted_by_day_campaign_and_country,
+                only_what_was_delivered_and_is_not_free_is_billed,
+                prices_of_a_time_or_a_campaign_are_counted_alone,
+                a_forgotten_person_is_counted_without_a_place,
+            }
             ledger_news {
                 bodies_are_kept_until_they_are_applied,
                 bodies_are_taken_the_oldest_first_as_far_as_they_fit,
