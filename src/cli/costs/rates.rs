@@ -129,9 +129,13 @@ impl Rates {
         digits.max().unwrap_or(0)
     }
 
-    /// Which line of the table a recipient's place falls under; the one that says most of it.
-    pub fn market(&self, place: &str) -> Option<&Market> {
-        let known = |market: Market| self.by_market.get_key_value(&market).map(|(market, _)| market);
+    /// Which market with a price for this category a recipient's place falls under; the one that says most of it.
+    pub fn market(&self, place: &str, category: &str) -> Option<&Market> {
+        let category = written(category);
+        let known = |market: Market| {
+            let (market, by_category) = self.by_market.get_key_value(&market)?;
+            by_category.contains_key(category.as_str()).then_some(market)
+        };
         let (country, said_by, digits) = match place.strip_prefix('+') {
             Some(digits) => {
                 let found = country::of_digits(digits);

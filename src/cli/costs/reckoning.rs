@@ -86,7 +86,7 @@ pub fn reckon<'a>(
     let mut unpriced = BTreeMap::new();
     for row in rows {
         let day = date(row.day);
-        let market = rates.market(&row.place);
+        let market = rates.market(&row.place, &row.category);
         let portfolio = row.number.as_deref().map_or("", &portfolio_of);
         let month = (portfolio, market, written(&row.category), (day.year(), day.month()));
         let before = filled.entry(month).or_default();

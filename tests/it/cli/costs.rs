@@ -110,9 +110,9 @@ async fn messages_cost_what_the_table_says() {
 #[tokio::test]
 async fn a_volume_tier_counts_the_whole_month() {
     let desk = Desk::new();
-    let all: Vec<_> =
-        (0..6).map(|n| told("+447700900001", if n % 2 == 0 { "a" } else { "b" }, NOVEMBER + n * 24 * HOUR));
-    deliver(&desk, &all.collect::<Vec<_>>()).await;
+    let campaign = |n: i64| if n % 2 == 0 { "a" } else { "b" };
+    let all: Vec<_> = (0..6).map(|n| told("+447700900001", campaign(n), NOVEMBER + n * 24 * HOUR)).collect();
+    deliver(&desk, &all).await;
     desk.write("tiers.csv", "market,category,price,currency,from_count\n44,utility,0.10,GBP,\n44,utility,0.01,GBP,4\n");
     let cost = |line: &str| {
         let line =

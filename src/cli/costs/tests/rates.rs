@@ -12,7 +12,7 @@ fn day(text: &str) -> Date {
 
 /// What messages cost together, by price; `-` where the table is silent.
 fn cost(rates: &Rates, place: &str, category: &str, on: &str, (before, count): (u64, u64)) -> String {
-    let priced = rates.price(rates.market(place), category, day(on), before, count);
+    let priced = rates.price(rates.market(place, category), category, day(on), before, count);
     let words = priced.iter().map(|priced| {
         let price = priced.price.as_ref().map_or_else(|| "-".to_owned(), |(price, _)| price.to_string());
         format!("{}×{price}", priced.count)
@@ -53,6 +53,13 @@ fn a_line_for_a_country_is_not_for_others_of_its_calling_code() {
     let rates = table("US,utility,1,USD,,\n");
     assert_eq!(cost(&rates, "+1212", "utility", "2026-11-01", (0, 1)), "1×1.00");
     assert_eq!(cost(&rates, "+1416", "utility", "2026-11-01", (0, 1)), "1×-");
+}
+
+#[test]
+fn the_rest_is_who_has_no_price_for_the_category() {
+    let rates = table("44,utility,1,USD,,\n*,marketing,2,USD,,\n");
+    assert_eq!(cost(&rates, "+4477", "marketing", "2026-11-01", (0, 1)), "1×2.00");
+    assert_eq!(cost(&rates, "+4477", "service", "2026-11-01", (0, 1)), "1×-");
 }
 
 #[test]
