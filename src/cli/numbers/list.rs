@@ -70,7 +70,7 @@ const COLUMNS: &[Column<Listed>] = &[
     words("STATUS", |row| row.status.clone().unwrap_or_default()),
     words("LEVEL", |row| row.configured_rate.clone().or_else(|| row.level.clone()).unwrap_or_default()),
     words("NOW", rate),
-    words("BOUND BY", |row| row.why.map(|why| why.as_str().replace('_', " ")).unwrap_or_default()),
+    words("WHY NOT MORE", |row| row.why.map(|why| why.as_str().replace('_', " ")).unwrap_or_default()),
     counts("TOKENS", |row| row.now.as_ref().map(|now| format!("{:.0}", now.tokens)).unwrap_or_default()),
     counts("IN FLIGHT", |row| row.now.as_ref().map(|now| now.in_flight.to_string()).unwrap_or_default()),
     counts("QUOTA LEFT", quota_left),

@@ -118,6 +118,7 @@ macro_rules! ledger_suite {
                 dead_bodies_are_kept_listed_and_dropped,
                 a_body_that_comes_again_is_buried_once,
                 what_was_read_of_the_fleet_is_remembered,
+                what_workers_say_of_themselves_wakes_nobody_and_is_swept,
                 analysts_find_the_documented_columns,
             }
             ledger_cancel {

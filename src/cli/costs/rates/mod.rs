@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::ops::Range;
 
 use csv::StringRecord;
 use jiff::civil::Date;
@@ -158,15 +159,15 @@ impl Rates {
         }
     }
 
-    /// What `count` messages of a day cost, when `before` of the same market and category went in the month.
-    pub fn price(&self, market: Option<&Market>, category: &str, day: Date, before: u64, count: u64) -> Vec<Priced> {
+    /// What messages of a day cost; the range says which they are of their month, market and category, from 0.
+    pub fn price(&self, market: Option<&Market>, category: &str, day: Date, messages: Range<u64>) -> Vec<Priced> {
         let days = market.and_then(|market| self.by_market.get(market)?.get(written(category).as_str()));
         let Some((_, tiers)) = days.and_then(|days| days.range(..=day).next_back()) else {
-            return vec![Priced { count, price: None }];
+            return vec![Priced { count: messages.end - messages.start, price: None }];
         };
         let mut priced = Vec::new();
         // Tiers begin at the n-th message: n - 1 went before.
-        let (mut at, end) = (before, before.saturating_add(count));
+        let Range { start: mut at, end } = messages;
         while at < end {
             let next = tiers.0.range(at.saturating_add(2)..).next().map_or(u64::MAX, |(from, _)| from - 1);
             let price = tiers.0.range(..=at.saturating_add(1)).next_back().map(|(_, price)| price.clone());
@@ -241,5 +242,4 @@ fn category(text: &str) -> Result<&'static str, String> {
 }
 
 #[cfg(test)]
-#[path = "tests/rates.rs"]
 mod tests;

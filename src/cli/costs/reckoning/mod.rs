@@ -90,7 +90,7 @@ pub fn reckon<'a>(
         let portfolio = row.number.as_deref().map_or("", &portfolio_of);
         let month = (portfolio, market, written(&row.category), (day.year(), day.month()));
         let before = filled.entry(month).or_default();
-        let priced = rates.price(market, &row.category, day, *before, row.billable);
+        let priced = rates.price(market, &row.category, day, *before..*before + row.billable);
         *before += row.billable;
         let is_wanted = wanted.since.is_none_or(|since| day >= since)
             && wanted.campaign.is_none_or(|campaign| row.campaign.as_deref() == Some(campaign));
@@ -152,5 +152,4 @@ fn country_of(place: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "tests/reckoning.rs"]
 mod tests;

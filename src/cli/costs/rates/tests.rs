@@ -12,7 +12,7 @@ fn day(text: &str) -> Date {
 
 /// What messages cost together, by price; `-` where the table is silent.
 fn cost(rates: &Rates, place: &str, category: &str, on: &str, (before, count): (u64, u64)) -> String {
-    let priced = rates.price(rates.market(place, category), category, day(on), before, count);
+    let priced = rates.price(rates.market(place, category), category, day(on), before..before + count);
     let words = priced.iter().map(|priced| {
         let price = priced.price.as_ref().map_or_else(|| "-".to_owned(), |(price, _)| price.to_string());
         format!("{}×{price}", priced.count)
