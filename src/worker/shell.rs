@@ -110,6 +110,8 @@ pub struct Recruit {
 pub(super) struct Way {
     /// What Meta, or the configuration, lets it do.
     pub level: Limit,
+    /// Meta said so, not the configuration.
+    pub has_level: bool,
     /// How many messages a second people write to it.
     pub inbound: u32,
     /// How its requests are addressed and signed.
@@ -235,7 +237,17 @@ impl Worker {
         let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
         self.core.set_standing(number, standing, now.mono);
         let (rating, status) = (Rating::Unknown, String::new());
-        self.ways.push(Way { level: limit, inbound: 0, endpoint, metrics, rests: 0, rating, status, leased: false });
+        self.ways.push(Way {
+            level: limit,
+            has_level: false,
+            inbound: 0,
+            endpoint,
+            metrics,
+            rests: 0,
+            rating,
+            status,
+            leased: false,
+        });
     }
 
     /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage};
+use crate::ledger::{FieldsNews, FleetRow, LIVE, LedgerError, OutboxRow, OutboxStage, WORKER};
 
 impl Desk {
     pub(super) fn fleet_put(&self, rows: &[FleetRow]) -> Result<(), LedgerError> {
@@ -18,7 +18,8 @@ impl Desk {
         let mut has_changed = false;
         for row in rows {
             let known: Option<String> = find.query_row(params![row.kind, row.id], |found| found.get(0)).optional()?;
-            let is_news = known.is_none_or(|fields| fields != row.fields && read(&fields) != read(&row.fields));
+            let is_news = row.kind != WORKER
+                && known.is_none_or(|fields| fields != row.fields && read(&fields) != read(&row.fields));
             put.execute(params![row.kind, row.id, row.parent, row.fields, row.read_at.as_millis()])?;
             if is_news {
                 self.limits_may_have_changed(&row.kind)?;
@@ -26,6 +27,14 @@ impl Desk {
             has_changed |= is_news;
         }
         if has_changed { self.turn_fleet() } else { Ok(()) }
+    }
+
+    /// Forgets what workers said that are gone.
+    pub(super) fn drop_old_words(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.conn
+            .prepare_cached("DELETE FROM fleet WHERE kind = ?1 AND read_at < ?2")?
+            .execute(params![WORKER, (now - LIVE).as_millis()])?;
+        Ok(())
     }
 
     /// Lays some fields over those that are known.

@@ -59,6 +59,7 @@ impl Desk {
         self.drop_empty(limit)?;
         self.drop_old_places(now, limit)?;
         self.drop_old_news(now, limit)?;
+        self.drop_old_words(now)?;
         Ok(swept)
     }
 

@@ -172,6 +172,16 @@ impl Pacer {
         (self.effective.count.get() as usize).saturating_sub(within)
     }
 
+    /// How often of late the receiver counted too many; what is not asked for is not forgiven either.
+    pub fn strikes(&self) -> u32 {
+        self.strikes
+    }
+
+    /// Whether all that was sent within a window is known.
+    pub fn knows_its_window(&self, now: Mono) -> bool {
+        self.known_from() <= now
+    }
+
     /// Another limit from now on. What was sent stays remembered, so there is no burst.
     pub fn retune(&mut self, limit: Limit, now: Mono) {
         if limit == self.limit {

@@ -118,6 +118,7 @@ macro_rules! ledger_suite {
                 dead_bodies_are_kept_listed_and_dropped,
                 a_body_that_comes_again_is_buried_once,
                 what_was_read_of_the_fleet_is_remembered,
+                what_workers_say_of_themselves_wakes_nobody_and_is_swept,
                 analysts_find_the_documented_columns,
             }
             ledger_cancel {
@@ -145,6 +146,12 @@ macro_rules! ledger_suite {
                 each_step_is_told_to_who_listens,
                 a_recipient_not_found_three_times_is_held,
                 an_arrival_forgets_the_misses,
+            }
+            ledger_costs {
+                prices_are_counted_by_day_campaign_and_country,
+                only_what_was_delivered_and_is_not_free_is_billed,
+                prices_of_a_time_or_a_campaign_are_counted_alone,
+                a_forgotten_person_is_counted_without_a_place,
             }
             ledger_news {
                 bodies_are_kept_until_they_are_applied,

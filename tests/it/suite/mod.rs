@@ -7,6 +7,7 @@ mod ledger;
 mod ledger_admit;
 mod ledger_cancel;
 mod ledger_claim;
+mod ledger_costs;
 mod ledger_delivered;
 mod ledger_enqueue;
 mod ledger_erase;
