@@ -16,7 +16,9 @@ use super::inbound::InboundRates;
 use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{Applied, FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
+use crate::ledger::{
+    Applied, FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange, WABA,
+};
 use crate::metrics::{Metrics, PriceCategory, PriceType, SettledBy, Update};
 use crate::outcome::State;
 use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
@@ -74,6 +76,7 @@ struct Understood {
     /// The number of each message that somebody wrote.
     inbound: Vec<NumberId>,
     speaks_of_templates: bool,
+    speaks_of_limits: bool,
     has_unknown_number: bool,
 }
 
@@ -182,7 +185,7 @@ impl Applier {
         let now = clock::now().wall;
         let read: Vec<i64> = rows.iter().map(|row| row.seq).collect();
         let names = self.names.clone();
-        let Understood { notices, wanted, inbound, speaks_of_templates, has_unknown_number } =
+        let Understood { notices, wanted, inbound, speaks_of_templates, speaks_of_limits, has_unknown_number } =
             beside(move || understand(&rows, &names)).await?;
         let facts = self.facts(wanted).await?;
         self.learn_names(has_unknown_number).await?;
@@ -191,9 +194,17 @@ impl Applier {
         } else {
             HashMap::new()
         };
+        let portfolios = if speaks_of_limits { self.portfolios().await? } else { HashMap::new() };
         let (rules, names) = (self.acquaintance.rules.clone(), self.names.clone());
         let say = move || {
-            let known = Known { rules: &rules, names: &names, facts: &facts, templates: &templates, now };
+            let known = Known {
+                rules: &rules,
+                names: &names,
+                facts: &facts,
+                templates: &templates,
+                portfolios: &portfolios,
+                now,
+            };
             meaning::news(notices, &known)
         };
         let Meaning { mut news, updates } = beside(say).await?;
@@ -217,6 +228,10 @@ impl Applier {
         }
         let facts = self.ledger.job_facts(wanted.clone()).await?;
         Ok(wanted.into_iter().zip(facts).filter_map(|(key, facts)| Some((key, facts?))).collect())
+    }
+
+    async fn portfolios(&self) -> Result<HashMap<String, String>, LedgerError> {
+        Ok(self.ledger.fleet_list(WABA.to_owned()).await?.iter().filter_map(FleetRow::owner).collect())
     }
 
     /// Looks the numbers' names up anew, if what is known is old or does not do.
@@ -316,6 +331,7 @@ fn understand(rows: &[InboxRow], names: &Names) -> Understood {
     Understood {
         wanted: meaning::wanted(&notices),
         inbound: notices.iter().filter_map(written_to).collect(),
+        speaks_of_limits: notices.iter().any(|notice| matches!(notice, Notice::Number(..) | Notice::Account(..))),
         speaks_of_templates: notices.iter().any(|notice| matches!(notice, Notice::Template(..))),
         has_unknown_number: notices.iter().any(is_unknown),
         notices,
