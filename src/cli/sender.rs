@@ -33,7 +33,7 @@ pub async fn sender(named: Option<&From>, config: &Config, ledger: &Ledger) -> a
 
 /// The credential of a number, or the shared one where none is named.
 pub fn credential(config: &Config, number: Option<&NumberId>) -> anyhow::Result<Credential> {
-    fleet::credential_of(config, number).ok_or_else(|| {
+    fleet::credential_of(config, number, None).ok_or_else(|| {
         let whose = number
             .map_or_else(|| "there is no access token".to_owned(), |id| format!("number {id} has no access token"));
         anyhow!(

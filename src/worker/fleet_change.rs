@@ -31,6 +31,15 @@ pub enum FleetChange {
         /// Its status in Meta's word.
         status: String,
     },
+    /// Whose a number is.
+    Account {
+        /// Which.
+        id: NumberId,
+        /// Its account; empty if unknown.
+        waba: String,
+        /// Its portfolio; empty if unknown.
+        portfolio: String,
+    },
     /// People write to a number: Meta counts that with what it sends.
     Inbound {
         /// Which.
@@ -57,6 +66,10 @@ impl Worker {
                 (way.rating, way.status) = (rating(&quality), status);
                 way.level = limit.unwrap_or(way.level);
                 self.retune(number, now);
+            }
+            FleetChange::Account { id, waba, portfolio } => {
+                let Some(number) = self.core.scheduler.number_of(&id) else { return };
+                self.core.scheduler.set_owner(number, (waba, portfolio), now);
             }
             FleetChange::Inbound { id, per_second } => {
                 let Some(number) = self.core.scheduler.number_of(&id) else { return };
