@@ -9,6 +9,7 @@ pub mod rhythm;
 pub mod schedule;
 pub mod standing;
 pub mod survey;
+pub mod templates;
 pub mod uploads;
 
 pub use directory::{Directory, Unroutable};

@@ -1,6 +1,7 @@
 //! Tells a worker what was read of its numbers, whoever read it, and which secrets are new.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -11,19 +12,23 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::graph::reads::PhoneNumber;
-use crate::job::NumberId;
+use crate::job::{Catalogue, NumberId};
 use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError};
 use crate::worker::FleetChange;
 
 use super::accounts::Token;
 use super::members::{Acquainted, Member, limit_of_level};
 use super::standing::standing;
+use super::templates;
 
 /// The kind under which numbers lie in the ledger.
 pub const NUMBER: &str = "number";
 /// While a number was not heard of, what the ledger has is looked at so often: another process may have read it
 /// without finding anything new.
 const LOOK: Duration = Duration::from_secs(20);
+
+/// Changes of templates are looked for no more often than this.
+const TEMPLATES: Duration = Duration::from_secs(2);
 
 /// Tells one worker of the fleet.
 pub struct Refresher {
@@ -58,7 +63,8 @@ impl Refresher {
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
         // Side by side: a ledger that does not answer must hold up neither a new secret nor the stop.
-        let work = async { tokio::join!(self.keep_hearing(), self.keep_telling_tokens()) };
+        let work =
+            async { tokio::join!(self.keep_hearing(), self.keep_hearing_of_templates(), self.keep_telling_tokens()) };
         stop.run_until_cancelled(work).await;
     }
 
@@ -93,6 +99,27 @@ impl Refresher {
                 () = signal => {}
                 () = reading, if has_strangers => {}
                 () = tokio::time::sleep(LOOK), if has_strangers => {}
+            }
+        }
+    }
+
+    /// There may be thousands, and the fleet changes every second: they are not looked at for each change.
+    async fn keep_hearing_of_templates(&self) {
+        let mut signals = self.ledger.signals();
+        let mut told: Arc<Catalogue> = Arc::default();
+        loop {
+            let heard = signals.borrow_and_update().fleet;
+            match templates::catalogue(&self.ledger).await {
+                Ok(catalogue) if catalogue == told => {}
+                Ok(catalogue) => {
+                    told = catalogue.clone();
+                    self.tell(FleetChange::Templates(catalogue)).await;
+                }
+                Err(error) => tracing::warn!(%error, "what is known of templates could not be read: {error}"),
+            }
+            tokio::time::sleep(TEMPLATES).await;
+            if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
+                return std::future::pending().await;
             }
         }
     }

@@ -4,6 +4,7 @@
 //! An account is read with all its numbers in two calls, and accounts take their turns over the interval. Where Meta
 //! says that much of its quota of calls is used, readings slow down; where it refuses, they rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,12 @@ use super::discover::allowed;
 use super::members::{Acquainted, Member};
 use super::rhythm::Rhythm;
 use super::survey::Survey;
+use super::templates::{self, TEMPLATE};
 
 /// Who placed a hold for what was read.
 const READER: &str = "meta-read";
+/// News of the fleet come in swarms: they are looked at together.
+const NEWS: Duration = Duration::from_secs(5);
 /// Longer than until the next read, which decides on it.
 const HOLD: Duration = Duration::from_secs(60);
 
@@ -47,6 +51,16 @@ struct Subject {
     /// Those that may send of it.
     members: Vec<Member>,
     rhythm: Rhythm,
+    templates: Rhythm,
+    /// Templates for which it was read out of turn: once each, since one that is gone never comes.
+    looked_for: BTreeSet<String>,
+}
+
+/// What of a subject is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Numbers,
+    Templates,
 }
 
 impl Subject {
@@ -55,6 +69,19 @@ impl Subject {
             Some(account) => &account.token,
             None => &self.members.first().expect("a subject without an account is a number").token,
         }
+    }
+
+    fn rhythm(&mut self, what: What) -> &mut Rhythm {
+        match what {
+            What::Numbers => &mut self.rhythm,
+            What::Templates => &mut self.templates,
+        }
+    }
+
+    fn next(&self) -> (Mono, What) {
+        let numbers = (self.rhythm.due(), What::Numbers);
+        let has_templates = self.account.is_some() && self.templates.due() < self.rhythm.due();
+        if has_templates { (self.templates.due(), What::Templates) } else { numbers }
     }
 
     fn waba(&self) -> &str {
@@ -117,18 +144,36 @@ impl Schedule {
             // Everyone's first turn comes at another part of the interval.
             let turn = self.config.fleet.refresh / count * place;
             subject.rhythm.restart(last.map_or(now.mono, |last| when(last + turn, now)));
+            subject.templates.restart(now.mono);
         }
     }
 
     async fn read_next(&mut self) {
-        let Some(next) = (0..self.subjects.len()).min_by_key(|slot| self.subjects[*slot].rhythm.due()) else {
+        let mut signals = self.ledger.signals();
+        let heard = signals.borrow_and_update().fleet;
+        self.look_for_templates().await;
+        let Some(next) = (0..self.subjects.len()).min_by_key(|slot| self.subjects[*slot].next().0) else {
             return std::future::pending().await;
         };
-        tokio::time::sleep(self.subjects[next].rhythm.due().since(clock::now().mono)).await;
-        let read = self.read(&self.subjects[next]).await;
+        let (due, what) = self.subjects[next].next();
+        let news = async {
+            if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(NEWS).await;
+        };
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(due.since(clock::now().mono)) => {}
+            () = news => return,
+        }
+        let read = match what {
+            What::Numbers => self.read(&self.subjects[next]).await,
+            What::Templates => self.read_templates(&self.subjects[next]).await,
+        };
         let now = clock::now().mono;
         match read {
-            Ok(usage) => self.slow_down(next, usage, now),
+            Ok(usage) => self.slow_down(next, what, (usage, now)),
             Err(ReadError::Quota { regain }) => self.rest(next, regain, now),
             Err(
                 ReadError::Credential(_)
@@ -136,14 +181,45 @@ impl Schedule {
                 | ReadError::Refused(_)
                 | ReadError::Unreachable(_)
                 | ReadError::Unreadable { .. },
-            ) => self.subjects[next].rhythm.failed(now),
+            ) => self.subjects[next].rhythm(what).failed(now),
         }
         self.readings.send_modify(|count| *count += 1);
     }
 
-    fn slow_down(&mut self, slot: usize, usage: Usage, now: Mono) {
+    /// What a webhook said of a template that was never read is a reason to read them all, once.
+    async fn look_for_templates(&mut self) {
+        let Ok(rows) = self.ledger.fleet_list(TEMPLATE.to_owned()).await else { return };
+        let now = clock::now().mono;
+        for subject in self.subjects.iter_mut().filter(|subject| subject.account.is_some()) {
+            let unread = templates::unread(&rows, subject.waba());
+            if !unread.is_subset(&subject.looked_for) {
+                subject.looked_for = unread;
+                subject.templates.restart(now);
+            }
+        }
+    }
+
+    async fn read_templates(&self, subject: &Subject) -> Result<Usage, ReadError> {
+        let account = subject.account.as_ref().expect("templates are an account's");
+        let header = &self.config.cloud_api.auth_header;
+        let into = (&self.ledger, clock::now().wall);
+        match templates::read(&self.reads, header, account, into).await {
+            Ok((usage, kept)) => {
+                if let Err(error) = kept {
+                    tracing::warn!(%error, "what was read of templates could not be kept: {error}");
+                }
+                Ok(usage)
+            }
+            Err(error) => {
+                tracing::warn!("cannot read the templates of account {}: {error}; those known count", account.waba);
+                Err(error)
+            }
+        }
+    }
+
+    fn slow_down(&mut self, slot: usize, what: What, (usage, now): (Usage, Mono)) {
         let subject = &mut self.subjects[slot];
-        if let Some(every) = subject.rhythm.read(usage, now) {
+        if let Some(every) = subject.rhythm(what).read(usage, now) {
             let percent = usage.0;
             tracing::warn!(
                 percent,
@@ -160,6 +236,7 @@ impl Schedule {
         let mut rest = Duration::ZERO;
         for subject in self.subjects.iter_mut().filter(|subject| subject.token().name == name) {
             rest = subject.rhythm.refused(regain, now);
+            subject.templates.refused(regain, now);
         }
         tracing::warn!(
             "Meta's quota of calls is used up: nothing is read with credential {name} for {} s",
@@ -272,15 +349,21 @@ impl Schedule {
 /// Accounts with those of their numbers that may send, and each number alone that is of none of them.
 fn subjects(config: &Config, members: &[Member]) -> Vec<Subject> {
     let rhythm = Rhythm::new(config.fleet.refresh, Mono::default());
+    let templates = Rhythm::new(config.fleet.templates, Mono::default());
     let accounts = accounts(config);
     let of = |waba: &str| members.iter().filter(|member| member.waba == waba).cloned().collect::<Vec<_>>();
     let is_alone = |member: &&Member| accounts.iter().all(|account| account.waba != member.waba);
-    let alone =
-        members.iter().filter(is_alone).map(|member| Subject { account: None, members: vec![member.clone()], rhythm });
+    let alone = members.iter().filter(is_alone).map(|member| Subject {
+        account: None,
+        members: vec![member.clone()],
+        rhythm,
+        templates,
+        looked_for: BTreeSet::new(),
+    });
     let alone: Vec<Subject> = alone.collect();
     let with_account = accounts.iter().map(|account| {
         let members = of(&account.waba);
-        Subject { account: Some(account.clone()), members, rhythm }
+        Subject { account: Some(account.clone()), members, rhythm, templates, looked_for: BTreeSet::new() }
     });
     with_account.chain(alone).collect()
 }

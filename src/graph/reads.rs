@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ask::{Asker, Usage};
 use super::{ApiBase, Credential, SetupError};
@@ -16,9 +17,12 @@ pub use super::ask::AskError as ReadError;
 const FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,status,throughput,platform_type,\
                       is_on_biz_app,code_verification_status,name_status,account_mode,\
                       whatsapp_business_manager_messaging_limit";
+const TEMPLATE_FIELDS: &str = "name,language,category,status,components,quality_score,parameter_format";
 const PAGE: &str = "100";
+/// Templates are long, and an answer may be only so long.
+const TEMPLATE_PAGE: &str = "40";
 /// More numbers than any portfolio has; a server that pages for ever is left.
-const MOST_PAGES: usize = 50;
+const MOST_PAGES: usize = 200;
 
 /// A sending number's fields. Meta adds values as it likes: all are open texts, and any may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,30 @@ pub struct PhoneNumber {
     /// `TIER_250` … `TIER_UNLIMITED`: of the whole portfolio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whatsapp_business_manager_messaging_limit: Option<String>,
+}
+
+/// A message template.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Template {
+    /// Its name.
+    pub name: String,
+    /// Its language, as `en_US`.
+    pub language: String,
+    /// `MARKETING`, `UTILITY`, `AUTHENTICATION`.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// `APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, `DISABLED`, ….
+    #[serde(default)]
+    pub status: Option<String>,
+    /// `POSITIONAL` or `NAMED`.
+    #[serde(default)]
+    pub parameter_format: Option<String>,
+    /// `score` and `date`.
+    #[serde(default)]
+    pub quality_score: Option<Value>,
+    /// What it is made of.
+    #[serde(default)]
+    pub components: Vec<Value>,
 }
 
 /// A business account, and who owns it.
@@ -172,6 +200,11 @@ impl Reads {
         credential: &Credential,
     ) -> Result<(Vec<PhoneNumber>, Usage), ReadError> {
         self.pages(&format!("{waba}/phone_numbers"), (FIELDS, PAGE), credential).await
+    }
+
+    /// All templates of a business account.
+    pub async fn templates(&self, waba: &str, credential: &Credential) -> Result<(Vec<Template>, Usage), ReadError> {
+        self.pages(&format!("{waba}/message_templates"), (TEMPLATE_FIELDS, TEMPLATE_PAGE), credential).await
     }
 
     /// A list, page by page, and what is used of the quota then.

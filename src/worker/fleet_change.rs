@@ -1,11 +1,13 @@
 //! What the fleet's readings change in a running worker.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 
 use crate::clock::Now;
 use crate::graph::{Credential, Endpoint};
 use crate::hold::{Hold, HoldId, Scope};
-use crate::job::NumberId;
+use crate::job::{Catalogue, NumberId};
 use crate::outcome::Reason;
 
 use super::event::Event;
@@ -47,6 +49,8 @@ pub enum FleetChange {
         /// How many messages come.
         per_second: u32,
     },
+    /// What is known of templates now.
+    Templates(Arc<Catalogue>),
     /// A credential has a new secret.
     Token {
         /// The credential's name.
@@ -76,6 +80,7 @@ impl Worker {
                 self.ways[number.slot()].inbound = per_second;
                 self.retune(number, now);
             }
+            FleetChange::Templates(catalogue) => self.catalogue = catalogue,
             FleetChange::Token { credential, header } => {
                 for number in self.core.scheduler.with_credential(&credential) {
                     let id = self.core.scheduler.number(number).spec.id.clone();

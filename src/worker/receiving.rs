@@ -53,7 +53,7 @@ impl Worker {
             return;
         }
         let origin = self.queue.origin(arrived.lane.as_ref());
-        match sort(arrived, &origin, &self.router, now.wall) {
+        match sort(arrived, &origin, (&self.router, &self.catalogue), now.wall) {
             Sorted::InLine(delivery) => self.take_in_hand(delivery, now.mono),
             Sorted::Aside(aside) => self.asides.push((aside, arrived.ticket)),
         }

@@ -1,10 +1,14 @@
 //! Accounts: whose a number is, how much its portfolio may send, and which credential reads and sends.
 
 use serde_json::json;
+use tidegate::fleet::templates::{self, TEMPLATE};
+use tidegate::job::{self, Category as JobCategory, Received};
 use tidegate::ledger::{FleetRow, Ledger, MessagingLimit, PORTFOLIO, WABA};
-use tidegate::sim::{NumberSpec, SimConfig, Token, WabaSpec};
+use tidegate::outcome::{Reason, State};
+use tidegate::sim::{Category, NumberSpec, SimConfig, TemplateSpec, Token, WabaSpec};
 
-use crate::world::{World, audit, text, until};
+use crate::process::Process;
+use crate::world::{World, audit, recipient, text, until};
 
 fn account(waba: &str, portfolio: &str) -> WabaSpec {
     WabaSpec { portfolio: portfolio.to_owned(), ..WabaSpec::new(waba) }
@@ -139,4 +143,72 @@ async fn one_worker_reads_and_the_others_hear() {
     worker.stop();
     let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
     assert!(leases.iter().all(|lease| lease.owner.is_none()), "given up: {leases:?}");
+}
+
+fn templated(id: &str, language: &str, parameters: usize) -> serde_json::Value {
+    let parameters: Vec<_> = (0..parameters).map(|n| json!({"type": "text", "text": format!("p{n}")})).collect();
+    let components = json!([{"type": "body", "parameters": parameters}]);
+    let template = json!({"name": "shipped", "language": {"code": language}, "components": components});
+    json!({"id": id, "to": recipient(id), "message": {"type": "template", "template": template}})
+}
+
+fn with_templates() -> World {
+    let shipped = TemplateSpec {
+        body_parameters: Some(2),
+        waba: "102".to_owned(),
+        ..TemplateSpec::new("shipped", Category::Utility)
+    };
+    let sim = SimConfig {
+        wabas: vec![account("102", "55")],
+        templates: vec![shipped],
+        ..SimConfig::with_numbers([number("1001", "102", None)])
+    };
+    let mut world = World::with(sim, &[("1001", "80/s")]);
+    world.set("cloud_api.waba", "102");
+    world
+}
+
+#[tokio::test]
+async fn a_job_takes_its_category_from_its_template_once_that_was_read() {
+    let world = with_templates();
+    let ledger = world.beside().await;
+    let worker = world.start();
+    let template = row(&ledger, TEMPLATE, "shipped/en_US").await;
+    assert_eq!(template.parent, "102");
+    worker.stop();
+    let file = world.path().join("job.json");
+    std::fs::write(&file, templated("a", "en_US", 2).to_string()).expect("the folder can be written");
+    let (code, said) = Process::run(&world, &format!("send --json {}", file.display()));
+    assert_eq!(code, Some(0), "{said}");
+    let row = world.row(&ledger, "a").await;
+    assert_eq!((row.category.as_str(), row.priority.as_str()), ("utility", "normal"));
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_fit_its_template_fails_without_a_request() {
+    let world = with_templates();
+    let ledger = world.beside().await;
+    let worker = world.start();
+    row(&ledger, TEMPLATE, "shipped/en_US").await;
+    let failed = async |id: &str, language: &str, parameters: usize| {
+        world.enqueue(&ledger, &[templated(id, language, parameters)]).await;
+        let row = world.row_when(&ledger, id, |row| row.state == State::Failed).await;
+        (row.reason, row.attempts)
+    };
+    // Until the worker has heard of the template, the simulator refuses it itself.
+    let mut tries = 0;
+    while failed(&format!("probe-{tries}"), "en_US", 1).await != (Some(Reason::TemplateMismatch), 0) {
+        tries += 1;
+    }
+    let refused = world.oracle().totals().refused;
+    assert_eq!(failed("none", "en_US", 0).await, (Some(Reason::TemplateMismatch), 0));
+    assert_eq!(failed("german", "de", 2).await, (Some(Reason::TemplateMissing), 0));
+    world.enqueue(&ledger, &[templated("fits", "en_US", 2)]).await;
+    world.row_when(&ledger, "fits", |row| row.state == State::Accepted).await;
+    worker.stop();
+    assert_eq!(world.oracle().totals().refused, refused, "Meta was not asked in vain");
+    let catalogue = templates::catalogue(&ledger).await.expect("read");
+    let received = Received { catalogue: Some(catalogue), ..Received::here(tidegate::clock::now().wall) };
+    let job = job::parse(templated("x", "en_US", 2).to_string().as_bytes(), &received).expect("a job");
+    assert_eq!(job.category, JobCategory::Utility);
 }
