@@ -9,6 +9,7 @@ use super::context::{Context, field, known_numbers, operator};
 use super::exit::{BadUsage, Exit};
 use super::holds::{covers, number_id, placed};
 use super::output::{Column, Output, words};
+use super::sync;
 use super::wording::{relative, say};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
@@ -28,6 +29,8 @@ pub enum Numbers {
     Pause(Pause),
     /// Send by a number again
     Resume(Resume),
+    /// Read numbers and their accounts now, and say what changed
+    Sync,
 }
 
 /// Flags of `tidegate numbers pause`.
@@ -88,6 +91,7 @@ impl Numbers {
             Self::List => list(context).await,
             Self::Pause(pause) => pause.run(context).await,
             Self::Resume(resume) => resume.run(context).await,
+            Self::Sync => sync::numbers(context).await,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod rhythm;
 pub mod schedule;
 pub mod standing;
 pub mod survey;
+pub mod sync;
 pub mod templates;
 pub mod uploads;
 

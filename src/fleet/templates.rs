@@ -96,7 +96,8 @@ fn merged(id: String, waba: &str, fields: Map<String, Value>, at: Timestamp) -> 
     FieldsNews { kind: TEMPLATE.to_owned(), id, parent: waba.to_owned(), fields, at }
 }
 
-fn needs_of(row: &FleetRow) -> BTreeMap<String, Needs> {
+/// What a row says that a message must bring, by account.
+pub fn needs_of(row: &FleetRow) -> BTreeMap<String, Needs> {
     let fields: Value = serde_json::from_str(&row.fields).unwrap_or_default();
     serde_json::from_value(fields["needs"].clone()).unwrap_or_default()
 }

@@ -212,3 +212,18 @@ async fn a_message_that_does_not_fit_its_template_fails_without_a_request() {
     let job = job::parse(templated("x", "en_US", 2).to_string().as_bytes(), &received).expect("a job");
     assert_eq!(job.category, JobCategory::Utility);
 }
+
+#[test]
+fn a_person_reads_numbers_and_templates_at_once() {
+    let world = with_templates();
+    let says = |line: &str, words: &str| {
+        let (code, said) = Process::run(&world, line);
+        assert_eq!(code, Some(0), "{line}: {said}");
+        assert!(said.contains(words), "{line}: {said}");
+    };
+    says("templates list", "no template is known");
+    says("templates sync", "");
+    says("templates sync", "nothing has changed");
+    says("numbers sync", "");
+    says("numbers sync", "nothing has changed");
+}
