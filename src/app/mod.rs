@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{Config, Publish};
-use crate::fleet::{self, Refresher};
+use crate::fleet::{self, Refresher, Schedule};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::keeper::{self, Applier, Hook, Keeper, Relay, Task};
+use crate::keeper::{self, Applier, Duties, Hook, Keeper, Relay, Task};
 use crate::ledger::{Census, Ledger, OutboxStage, sqlite};
 use crate::metrics::{Connection, Metrics};
 use crate::ops::{self, Heartbeat, StatusSnapshot};
@@ -138,9 +138,13 @@ impl House {
         stop: CancellationToken,
     ) -> Result<Drained> {
         let reads = fleet::reads(config)?;
-        let members = fleet::discover(config, &reads).await?;
+        let members = fleet::discover(config, &reads, &ledger).await?;
         let (changes, changes_seen) = mpsc::channel(CHANGES);
-        let refresher = Refresher::new(config, reads, members.clone(), ledger.clone(), changes);
+        let duties = Duties::for_tasks(ledger.clone(), settings::lease_times(config), &[Task::Fleet]);
+        let schedule = Schedule::new(config, reads, &members, ledger.clone(), duties.on(Task::Fleet));
+        let refresher = Refresher::new(config, members.clone(), ledger.clone(), changes, schedule.readings());
+        self.helpers.spawn(duties.run(self.stop.clone()));
+        self.helpers.spawn(schedule.run(self.stop.clone()));
         self.helpers.spawn(refresher.run(self.stop.clone()));
         let queue = self.receive(config, telling.metrics());
         let directory =

@@ -30,6 +30,8 @@ mod send;
 mod sender;
 mod show;
 mod simulate;
+mod sync;
+mod templates;
 mod unknown;
 mod wording;
 
@@ -84,9 +86,12 @@ enum Command {
     /// Look at jobs
     #[command(subcommand)]
     Jobs(jobs::Jobs),
-    /// Look at sending numbers; pause and resume them
+    /// Look at sending numbers; read them of Meta, pause and resume them
     #[command(subcommand)]
     Numbers(numbers::Numbers),
+    /// Look at message templates
+    #[command(subcommand)]
+    Templates(templates::Templates),
     /// Look at what blocks jobs; block, and let go
     #[command(subcommand)]
     Holds(holds::Holds),
@@ -131,6 +136,7 @@ impl Cli {
             Command::Cancel(command) => command.run(&context).await,
             Command::Jobs(command) => command.run(&context).await,
             Command::Numbers(command) => command.run(&context).await,
+            Command::Templates(command) => command.run(&context).await,
             Command::Holds(command) => command.run(&context).await,
             Command::Unknown(command) => command.run(&context).await,
             Command::Dead(command) => command.run(&context).await,

@@ -27,13 +27,23 @@ pub async fn sender(named: Option<&From>, config: &Config, ledger: &Ledger) -> a
         Some(named) => found(named, config, &known)?,
         None => only(&known)?,
     };
-    let credential = credential(config, Some(&id))?;
+    let credential = credential_in(config, Some(&id), waba_of(ledger, &id).await?.as_deref())?;
     Ok(Sender { id, credential })
 }
 
 /// The credential of a number, or the shared one where none is named.
 pub fn credential(config: &Config, number: Option<&NumberId>) -> anyhow::Result<Credential> {
-    fleet::credential_of(config, number).ok_or_else(|| {
+    credential_in(config, number, None)
+}
+
+/// The account in which a number was found, if it was.
+async fn waba_of(ledger: &Ledger, id: &NumberId) -> anyhow::Result<Option<String>> {
+    let row = ledger.fleet_get("number".to_owned(), id.to_string()).await?;
+    Ok(row.map(|row| row.parent).filter(|waba| !waba.is_empty()))
+}
+
+fn credential_in(config: &Config, number: Option<&NumberId>, waba: Option<&str>) -> anyhow::Result<Credential> {
+    fleet::credential_of(config, number, waba).ok_or_else(|| {
         let whose = number
             .map_or_else(|| "there is no access token".to_owned(), |id| format!("number {id} has no access token"));
         anyhow!(

@@ -26,6 +26,17 @@ pub struct NumberConfig {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayNumber(String);
 
+/// One of `[[accounts]]`.
+#[derive(Clone, Debug)]
+pub struct AccountConfig {
+    /// The business account.
+    pub waba: String,
+    /// The portfolio that owns it, for tokens that may not ask Meta for it.
+    pub portfolio: Option<String>,
+    /// The credential of its numbers, if not `cloud_api.access_token`.
+    pub token: Option<SecretSource>,
+}
+
 /// One of `[[pools]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -42,6 +53,8 @@ pub struct FleetConfig {
     pub discover: Discover,
     /// How often numbers' fields are read from Meta.
     pub refresh: Duration,
+    /// How often templates are.
+    pub templates: Duration,
 }
 
 /// Which of the numbers that are found may send, where none is configured.
@@ -49,7 +62,7 @@ pub struct FleetConfig {
 pub enum Discover {
     /// The one there is; more than one is an error that lists them.
     Sole,
-    /// Every one of the business account.
+    /// Every one of the business accounts.
     All,
     /// None: only `[[numbers]]` send.
     Off,
@@ -80,7 +93,8 @@ impl FleetConfig {
         let words = [("sole", Discover::Sole), ("all", Discover::All), ("off", Discover::Off)];
         let discover = reader.word("fleet.discover", &words);
         let refresh = reader.span("fleet.refresh", Duration::from_secs(1)..=Duration::from_secs(86_400));
-        Ok(Self { discover: discover?, refresh: refresh? })
+        let templates = reader.span("fleet.templates", Duration::from_secs(1)..=Duration::from_secs(7 * 86_400));
+        Ok(Self { discover: discover?, refresh: refresh?, templates: templates? })
     }
 }
 
@@ -116,6 +130,29 @@ impl NumberConfig {
     pub fn is_named(&self, text: &str) -> bool {
         let display = || Some(DisplayNumber::parse(text).ok()?.digits());
         self.id == text || self.display.as_ref().is_some_and(|own| display().is_some_and(|it| it == own.digits()))
+    }
+}
+
+impl AccountConfig {
+    pub(super) fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Told> {
+        let count = reader.tables("accounts")?;
+        let accounts: Vec<_> = (0..count).map(|index| Self::read(reader, index)).collect();
+        let accounts = accounts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut wabas = BTreeSet::new();
+        for (index, account) in accounts.iter().enumerate() {
+            if !wabas.insert(account.waba.as_str()) {
+                reader.tell(&format!("accounts[{index}].waba"), "each account is listed once");
+            }
+        }
+        Ok(accounts)
+    }
+
+    fn read(reader: &mut Reader, index: usize) -> Result<Self, Told> {
+        let key = |name: &str| format!("accounts[{index}].{name}");
+        let waba = reader.read(&key("waba"), form::meta_id);
+        let portfolio = reader.read_optional(&key("portfolio"), form::meta_id);
+        let token = reader.secret(&key("token"), form::credential);
+        Ok(Self { waba: waba?, portfolio: portfolio?, token: token? })
     }
 }
 

@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use cloud_api::{AuthHeader, CloudApiConfig};
-pub use fleet::{Discover, DisplayNumber, FleetConfig, NumberConfig, PoolConfig};
+pub use fleet::{AccountConfig, Discover, DisplayNumber, FleetConfig, NumberConfig, PoolConfig};
 pub use http::{ApiConfig, EventsConfig, OpsConfig, Publish, WebhookConfig};
 pub use layers::{DEFAULT_TOML, Sources};
 pub use ledger::{Chosen, LedgerConfig, LedgerUrl, Migrate};
@@ -82,6 +82,8 @@ pub struct Config {
     pub pools: Vec<PoolConfig>,
     /// The numbers that may send; empty: those that `fleet.discover` allows.
     pub numbers: Vec<NumberConfig>,
+    /// Accounts with credentials of their own.
+    pub accounts: Vec<AccountConfig>,
     /// How numbers are found and kept up to date.
     pub fleet: FleetConfig,
     /// The messaging limit.
@@ -145,7 +147,11 @@ impl Config {
         let mut tell = |key: &str, message: &str| {
             problems.push(Problem { key: key.to_owned(), value: None, origin: None, message: message.to_owned() });
         };
-        let has_own_tokens = !self.numbers.is_empty() && self.numbers.iter().all(|number| number.token.is_some());
+        let has_own_tokens = if self.numbers.is_empty() {
+            self.accounts.iter().any(|account| account.token.is_some())
+        } else {
+            self.numbers.iter().all(|number| self.has_own_token(number))
+        };
         if self.cloud_api.access_token.is_none() && !has_own_tokens {
             tell(
                 "cloud_api.access_token",
@@ -153,16 +159,24 @@ impl Config {
             );
         }
         if self.numbers.is_empty() {
-            if self.cloud_api.waba.is_none() {
+            if self.cloud_api.waba.is_none() && self.accounts.is_empty() {
                 tell(
                     "numbers",
-                    "sending needs a number: set WHATSAPP_PHONE_NUMBER_ID, list [[numbers]], or give cloud_api.waba",
+                    "sending needs a number: set WHATSAPP_PHONE_NUMBER_ID, list [[numbers]], or give cloud_api.waba or [[accounts]]",
                 );
             } else if self.fleet.discover == Discover::Off {
                 tell("fleet.discover", "off, and no [[numbers]]: no number may send");
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    }
+
+    /// Whether a number has a credential of its own, or its account has one.
+    fn has_own_token(&self, number: &NumberConfig) -> bool {
+        let of_account = |waba: &String| self.accounts.iter().any(|it| it.waba == *waba && it.token.is_some());
+        // Which account it is of may be found out where it is not written.
+        number.token.is_some()
+            || number.waba.as_ref().map_or_else(|| self.accounts.iter().any(|it| it.token.is_some()), of_account)
     }
 
     fn read(reader: &mut Reader) -> Result<Self, Told> {
@@ -178,6 +192,7 @@ impl Config {
         let retention = reader.span("retention", Duration::from_secs(1)..=Duration::from_secs(3650 * 86_400));
         let cloud_api = CloudApiConfig::read(reader);
         let numbers = NumberConfig::read_all(reader);
+        let accounts = AccountConfig::read_all(reader);
         let pools = PoolConfig::read_all(reader, &numbers);
         let fleet = FleetConfig::read(reader);
         let quota = QuotaConfig::read(reader);
@@ -214,6 +229,7 @@ impl Config {
             cloud_api: cloud_api?,
             pools: pools?,
             numbers: numbers?,
+            accounts: accounts?,
             fleet: fleet?,
             quota: quota?,
             retry: retry?,

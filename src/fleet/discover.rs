@@ -1,11 +1,26 @@
-//! Finds the numbers that may send: those that the configuration lists, else those of Meta's account that it allows.
+//! Finds the numbers that may send: those that the configuration lists, else those of Meta's accounts that it allows.
+//!
+//! Whose they are is asked of Meta before the first job where the ledger does not know it: a messaging limit is the
+//! portfolio's, and counted from the first message on.
 
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use crate::clock::{self, Timestamp};
 use crate::config::{Config, Discover};
-use crate::graph::reads::{PhoneNumber, ReadError, Reads};
+use crate::graph::reads::{ReadError, Reads};
 use crate::job::NumberId;
+use crate::ledger::{Ledger, LedgerError};
 
-use super::members::{self, Member};
-use super::refresh;
+use super::accounts::{Account, accounts};
+use super::members::{self, Acquainted, Member};
+use super::survey::Survey;
+
+/// So long a start waits for what it could also do without.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many numbers are read side by side.
+const SIDE_BY_SIDE: usize = 8;
 
 /// Why no fleet could be put together.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +34,7 @@ pub enum DiscoverError {
         #[source]
         cause: ReadError,
     },
-    /// The account has none.
+    /// The accounts have none.
     #[error("account {0} has no number that could send: add one in the WhatsApp Manager")]
     None(String),
     /// Several, and nobody said which.
@@ -29,41 +44,122 @@ pub enum DiscoverError {
         .found.iter().map(|number| format!("\n  {number}")).collect::<String>()
     )]
     Several {
-        /// The account.
+        /// The account, or all of them.
         waba: String,
-        /// What it has: id, display number and name.
+        /// What there is: id, display number and name.
         found: Vec<String>,
     },
+    /// Its account has the credential, and nobody knows which account that is.
+    #[error("nobody can tell which account number {0} is of: set its waba in [[numbers]], or its token")]
+    NoCredential(String),
+    /// What is known lies in the ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// The fleet of this configuration.
-pub async fn discover(config: &Config, reads: &Reads) -> Result<Vec<Member>, DiscoverError> {
-    if !config.numbers.is_empty() {
-        return Ok(members::configured(config));
+pub async fn discover(config: &Config, reads: &Reads, ledger: &Ledger) -> Result<Vec<Member>, DiscoverError> {
+    if config.numbers.is_empty() {
+        return found(config, reads, ledger).await;
     }
-    let (Some(waba), Some(token)) = (&config.cloud_api.waba, &config.cloud_api.access_token) else {
-        return Ok(Vec::new());
-    };
-    let credential = refresh::credential(&config.cloud_api.auth_header, token);
-    let found = reads
-        .phone_numbers(waba, &credential)
-        .await
-        .map_err(|cause| DiscoverError::Unreadable { waba: waba.clone(), cause })?;
-    allowed(config, waba, &found)
+    let known = Acquainted::of(config, ledger).await?;
+    // Without an answer the numbers go on with what is known: the schedule asks again.
+    let _late = tokio::time::timeout(PATIENCE, get_acquainted(config, reads, ledger, &known)).await;
+    let known = Acquainted::of(config, ledger).await?;
+    let member =
+        |number| members::listed(config, number, &known).ok_or_else(|| DiscoverError::NoCredential(number.id.clone()));
+    config.numbers.iter().map(member).collect()
 }
 
-fn allowed(config: &Config, waba: &str, found: &[PhoneNumber]) -> Result<Vec<Member>, DiscoverError> {
-    let member = |number: &PhoneNumber| {
-        let id: NumberId = number.id.parse().ok()?;
-        members::discovered(config, id, number.display().to_owned())
-    };
-    match (config.fleet.discover, found) {
-        (Discover::Off, _) => Ok(Vec::new()),
-        (Discover::All | Discover::Sole, []) => Err(DiscoverError::None(waba.to_owned())),
-        (Discover::Sole, [_, _, ..]) => {
-            let shown = |number: &PhoneNumber| format!("{}  {}", number.id, number.display());
-            Err(DiscoverError::Several { waba: waba.to_owned(), found: found.iter().map(shown).collect() })
+/// Reads what the ledger does not know of the listed numbers.
+async fn get_acquainted(config: &Config, reads: &Reads, ledger: &Ledger, known: &Acquainted) {
+    let header = &config.cloud_api.auth_header;
+    let now = clock::now().wall;
+    let ids = || config.numbers.iter().map(|number| number.id.parse::<NumberId>().expect("a checked id"));
+    let accounts = accounts(config);
+    let has_strangers = ids().any(|id| known.read_at(&id).is_none());
+    for account in accounts.iter().filter(|it| has_strangers || known.portfolio_of(&it.waba).is_empty()) {
+        match Survey::account(reads, header, account).await {
+            Ok(survey) => keep(&allowed(config, survey), ledger, known, now).await,
+            Err(error) => tracing::warn!("cannot read account {}: {error}; it is asked again", account.waba),
         }
-        (Discover::All | Discover::Sole, _) => Ok(found.iter().filter_map(member).collect()),
+    }
+    let Ok(known) = Acquainted::of(config, ledger).await else { return };
+    let strangers = config.numbers.iter().filter_map(|number| members::listed(config, number, &known));
+    let strangers = strangers
+        .filter(|member| known.read_at(&member.id).is_none())
+        .map(|member| async move { Survey::number(reads, header, (&member.id, &member.token), &member.waba).await });
+    let mut surveys = futures_util::stream::iter(strangers).buffer_unordered(SIDE_BY_SIDE);
+    while let Some(survey) = surveys.next().await {
+        // What is wrong with it the schedule tells, which reads it next.
+        if let Ok(survey) = survey {
+            keep(&survey, ledger, &known, now).await;
+        }
+    }
+}
+
+async fn keep(survey: &Survey, ledger: &Ledger, known: &Acquainted, now: Timestamp) {
+    let portfolio = known.portfolio_of(&survey.waba);
+    if let Err(error) = survey.keep(ledger, Some(&portfolio), now).await {
+        tracing::warn!(%error, "what was read of account {} could not be kept: {error}", survey.waba);
+    }
+}
+
+/// What was read, without the numbers that may not send.
+pub(super) fn allowed(config: &Config, survey: Survey) -> Survey {
+    let is_allowed = |id: &str| config.numbers.is_empty() || config.numbers.iter().any(|number| number.id == id);
+    let numbers = survey.numbers.into_iter().filter(|number| is_allowed(&number.id)).collect();
+    Survey { numbers, ..survey }
+}
+
+/// The numbers of the accounts, where none is listed.
+async fn found(config: &Config, reads: &Reads, ledger: &Ledger) -> Result<Vec<Member>, DiscoverError> {
+    if config.fleet.discover == Discover::Off {
+        return Ok(Vec::new());
+    }
+    let now = clock::now().wall;
+    let accounts = accounts(config);
+    let mut ids: Vec<(String, NumberId)> = Vec::new();
+    for account in &accounts {
+        ids.extend(numbers_of(config, reads, ledger, account, now).await?);
+    }
+    let known = Acquainted::of(config, ledger).await?;
+    let of = accounts.iter().map(|account| account.waba.as_str()).collect::<Vec<_>>().join(", ");
+    let found: Vec<Member> =
+        ids.into_iter().filter_map(|(waba, id)| members::discovered(config, id, &waba, &known)).collect();
+    match (config.fleet.discover, found.as_slice()) {
+        (Discover::All | Discover::Sole, []) if !accounts.is_empty() => Err(DiscoverError::None(of)),
+        (Discover::Sole, [_, _, ..]) => {
+            let found = found.iter().map(|member| format!("{}  {}", member.id, member.display)).collect();
+            Err(DiscoverError::Several { waba: of, found })
+        }
+        (Discover::All | Discover::Sole | Discover::Off, _) => Ok(found),
+    }
+}
+
+/// The numbers of one account, as Meta says, or as it said the last time.
+async fn numbers_of(
+    config: &Config,
+    reads: &Reads,
+    ledger: &Ledger,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Vec<(String, NumberId)>, DiscoverError> {
+    let known = Acquainted::of(config, ledger).await?;
+    match Survey::account(reads, &config.cloud_api.auth_header, account).await {
+        Ok(survey) => {
+            let portfolio = known.portfolio_of(&account.waba);
+            survey.keep(ledger, Some(&portfolio), now).await?;
+            let ids = survey.numbers.iter().filter_map(|number| number.id.parse().ok());
+            Ok(ids.map(|id| (account.waba.clone(), id)).collect())
+        }
+        Err(cause) => {
+            let last: Vec<_> = known.numbers_of(&account.waba).map(|id| (account.waba.clone(), id.clone())).collect();
+            if last.is_empty() {
+                return Err(DiscoverError::Unreadable { waba: account.waba.clone(), cause });
+            }
+            tracing::warn!("cannot list the numbers of account {}: {cause}; those known send", account.waba);
+            Ok(last)
+        }
     }
 }

@@ -1,20 +1,24 @@
-//! The numbers that may send, as the configuration and Meta's account list them: whose they are, where they belong.
+//! The numbers that may send, as the configuration and Meta's accounts list them: whose they are, where they belong.
+//!
+//! Access tokens are taken from where the configuration says whenever they are needed, and are never kept in the
+//! ledger: it knows each by its name, and nobody who reads the ledger can send.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, NumberConfig, SecretSource};
+use crate::clock::Timestamp;
+use crate::config::{Config, NumberConfig};
+use crate::graph::reads::PhoneNumber;
 use crate::job::{NumberId, PoolName};
-use crate::ledger::Account;
+use crate::ledger::{Account, FleetRow, Ledger, LedgerError, WABA};
 use crate::worker::Recruit;
 use crate::worker::number::Standing;
 use crate::worker::pacer::Limit;
 
 use super::Directory;
-
-/// The credential of numbers that have none of their own.
-pub const SHARED_CREDENTIAL: &str = "default";
+use super::accounts::{Token, token_of};
+use super::refresh::NUMBER;
 
 /// A number that may send.
 #[derive(Clone, Debug)]
@@ -27,10 +31,10 @@ pub struct Member {
     pub pool: PoolName,
     /// Its account; empty if unknown.
     pub waba: String,
-    /// The name of its credential.
-    pub credential: String,
-    /// Its credential.
-    pub token: SecretSource,
+    /// Its portfolio; empty if unknown.
+    pub portfolio: String,
+    /// What it goes by.
+    pub token: Token,
     /// The configured rate, which comes before what Meta says.
     pub rate: Option<Limit>,
 }
@@ -84,43 +88,97 @@ fn digits(text: &str) -> String {
     text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// The numbers that the configuration lists and has a credential for.
-pub fn configured(config: &Config) -> Vec<Member> {
-    let pools = Pools::new(config);
-    config.numbers.iter().filter_map(|number| member(config, &pools, number)).collect()
+/// A number that the configuration lists; none without a credential for it.
+pub fn listed(config: &Config, number: &NumberConfig, known: &Acquainted) -> Option<Member> {
+    let id: NumberId = number.id.parse().expect("the configuration has checked number ids");
+    let waba = known.waba_of(config, &id);
+    let display = number.display.as_ref().map(|display| display.as_written().to_owned());
+    let rate = number.rate.map(|pace| Limit { count: pace.count(), period: pace.period() });
+    let token = token_of(config, Some(number), &waba)?;
+    Some(known.member(config, Found { id, display, waba, token, rate }))
 }
 
-fn member(config: &Config, pools: &Pools, number: &NumberConfig) -> Option<Member> {
-    let (credential, token) = match (&number.token, &config.cloud_api.access_token) {
-        (Some(own), _) => (format!("number-{}", number.id), own.clone()),
-        (None, Some(shared)) => (SHARED_CREDENTIAL.to_owned(), shared.clone()),
-        (None, None) => return None,
-    };
-    let display = number.display.as_ref().map_or(number.id.as_str(), |display| display.as_written());
-    Some(Member {
-        id: number.id.parse().expect("the configuration has checked number ids"),
-        display: display.to_owned(),
-        pool: pools.of(&number.id, display),
-        waba: number.waba.clone().or_else(|| config.cloud_api.waba.clone()).unwrap_or_default(),
-        credential,
-        token,
-        rate: number.rate.map(|pace| Limit { count: pace.count(), period: pace.period() }),
-    })
+/// A number that an account of Meta's lists.
+pub fn discovered(config: &Config, id: NumberId, waba: &str, known: &Acquainted) -> Option<Member> {
+    let token = token_of(config, None, waba)?;
+    Some(known.member(config, Found { id, display: None, waba: waba.to_owned(), token, rate: None }))
 }
 
-/// A number that Meta's account lists, with the shared credential.
-pub fn discovered(config: &Config, id: NumberId, display: String) -> Option<Member> {
-    let token = config.cloud_api.access_token.clone()?;
-    let display = if display.is_empty() { id.to_string() } else { display };
-    Some(Member {
-        pool: Pools::new(config).of(id.as_str(), &display),
-        id,
-        display,
-        waba: config.cloud_api.waba.clone().unwrap_or_default(),
-        credential: SHARED_CREDENTIAL.to_owned(),
-        token,
-        rate: None,
-    })
+/// What is needed of a number before its pool and its portfolio are looked up.
+struct Found {
+    id: NumberId,
+    display: Option<String>,
+    waba: String,
+    token: Token,
+    rate: Option<Limit>,
+}
+
+/// What was read of numbers and accounts, as far as it says where a number belongs.
+#[derive(Clone, Debug, Default)]
+pub struct Acquainted {
+    /// Account and display number of each number; empty if unknown.
+    numbers: BTreeMap<NumberId, (String, String)>,
+    /// When each number was last read.
+    read_at: BTreeMap<NumberId, Timestamp>,
+    /// The portfolio of each account.
+    portfolios: BTreeMap<String, String>,
+}
+
+impl Acquainted {
+    /// What the ledger's rows say, and the configuration's word on portfolios, which comes first.
+    pub fn new(config: &Config, numbers: &[FleetRow], accounts: &[FleetRow]) -> Self {
+        let mut known = Self { portfolios: accounts.iter().filter_map(FleetRow::owner).collect(), ..Self::default() };
+        for row in numbers {
+            // What only a webhook told was not read yet.
+            let (Ok(id), Ok(read)) = (row.id.parse::<NumberId>(), serde_json::from_str::<PhoneNumber>(&row.fields))
+            else {
+                continue;
+            };
+            known.read_at.insert(id.clone(), row.read_at);
+            known.numbers.insert(id, (row.parent.clone(), read.display().to_owned()));
+        }
+        let told = config.accounts.iter().filter_map(|it| Some((it.waba.clone(), it.portfolio.clone()?)));
+        known.portfolios.extend(told);
+        known
+    }
+
+    /// The same of this ledger.
+    pub async fn of(config: &Config, ledger: &Ledger) -> Result<Self, LedgerError> {
+        let (numbers, accounts) =
+            (ledger.fleet_list(NUMBER.to_owned()).await?, ledger.fleet_list(WABA.to_owned()).await?);
+        Ok(Self::new(config, &numbers, &accounts))
+    }
+
+    /// The account of a number: as configured, as read, or else the one there is. Empty if nobody knows.
+    pub fn waba_of(&self, config: &Config, id: &NumberId) -> String {
+        let configured = config.numbers.iter().find(|number| number.id == id.as_str());
+        let configured = configured.and_then(|number| number.waba.clone());
+        let read = || self.numbers.get(id).map(|(waba, _)| waba.clone()).filter(|waba| !waba.is_empty());
+        configured.or_else(read).or_else(|| config.cloud_api.waba.clone()).unwrap_or_default()
+    }
+
+    /// The portfolio of an account; empty if nobody knows.
+    pub fn portfolio_of(&self, waba: &str) -> String {
+        self.portfolios.get(waba).cloned().unwrap_or_default()
+    }
+
+    /// When a number was last read.
+    pub fn read_at(&self, id: &NumberId) -> Option<Timestamp> {
+        self.read_at.get(id).copied()
+    }
+
+    /// The numbers that were read in this account.
+    pub fn numbers_of<'a>(&'a self, waba: &'a str) -> impl Iterator<Item = &'a NumberId> {
+        self.numbers.iter().filter(move |(_, (of, _))| of == waba).map(|(id, _)| id)
+    }
+
+    fn member(&self, config: &Config, found: Found) -> Member {
+        let Found { id, display, waba, token, rate } = found;
+        let read = || self.numbers.get(&id).map(|(_, display)| display.clone()).filter(|display| !display.is_empty());
+        let display = display.or_else(read).unwrap_or_else(|| id.to_string());
+        let pool = Pools::new(config).of(id.as_str(), &display);
+        Member { portfolio: self.portfolio_of(&waba), id, display, pool, waba, token, rate }
+    }
 }
 
 /// The members as a worker is set up with them. A number without a configured rate waits until its fields are read.
@@ -135,12 +193,12 @@ pub fn recruits(config: &Config, members: Vec<Member>) -> Vec<Recruit> {
     let recruit = |member: Member| Recruit {
         siblings: siblings[&member.pool].clone(),
         account: Arc::new(Account {
-            credential: member.credential.clone(),
+            credential: member.token.name.clone(),
             waba: member.waba.clone(),
-            portfolio: String::new(),
+            portfolio: member.portfolio.clone(),
         }),
         limit: member.rate.unwrap_or_else(|| limit_of_level("", false)),
-        credential: super::refresh::credential(header, &member.token),
+        credential: member.token.header(header),
         standing: Standing { may_send: member.rate.is_some(), weight: config.quality.unknown },
         id: member.id,
         display: member.display,

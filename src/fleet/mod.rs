@@ -1,16 +1,23 @@
 //! The fleet: which numbers there are, whose they are, what Meta says of them, and who may send by them.
 
+pub mod accounts;
 pub mod directory;
 pub mod discover;
 pub mod members;
 pub mod refresh;
+pub mod rhythm;
+pub mod schedule;
 pub mod standing;
+pub mod survey;
+pub mod sync;
+pub mod templates;
 pub mod uploads;
 
 pub use directory::{Directory, Unroutable};
 pub use discover::discover;
 pub use members::{Member, Pools, recruits};
 pub use refresh::Refresher;
+pub use schedule::Schedule;
 pub use uploads::{UploadError, Uploaded, Uploads};
 
 use crate::config::Config;
@@ -40,9 +47,10 @@ pub fn receipts(config: &Config) -> Result<Receipts, SetupError> {
     Receipts::new(api(config), config.cloud_api.ca_file.as_deref())
 }
 
-/// A number's own credential, or else the shared one; the shared one where no number is named.
-pub fn credential_of(config: &Config, number: Option<&NumberId>) -> Option<Credential> {
+/// A number's own credential, or its account's, or else the shared one; the shared one where no number is named. `waba`
+/// is its account, where that is known.
+pub fn credential_of(config: &Config, number: Option<&NumberId>, waba: Option<&str>) -> Option<Credential> {
     let own = number.and_then(|id| config.numbers.iter().find(|number| number.id == id.as_str()));
-    let token = own.and_then(|number| number.token.as_ref()).or(config.cloud_api.access_token.as_ref())?;
-    Some(refresh::credential(&config.cloud_api.auth_header, token))
+    let waba = own.and_then(|number| number.waba.as_deref()).or(waba).unwrap_or_default();
+    Some(accounts::token_of(config, own, waba)?.header(&config.cloud_api.auth_header))
 }

@@ -1,111 +1,178 @@
-//! Reads what Meta says of the numbers, now and then, and tells the worker what changed.
+//! Tells a worker what was read of its numbers, whoever read it, and which secrets are new.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::select_all;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
-use crate::config::{AuthHeader, Config, QualityConfig, SecretSource};
-use crate::graph::Credential;
-use crate::graph::reads::{PhoneNumber, ReadError, Reads};
-use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::job::NumberId;
-use crate::ledger::{FleetRow, INBOUND, Ledger};
-use crate::outcome::Reason;
+use crate::clock::{self, Timestamp};
+use crate::config::Config;
+use crate::graph::reads::PhoneNumber;
+use crate::job::{Catalogue, NumberId};
+use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError};
 use crate::worker::FleetChange;
 
-use super::members::{Member, limit_of_level};
+use super::accounts::Token;
+use super::members::{Acquainted, Member, limit_of_level};
 use super::standing::standing;
+use super::templates;
 
 /// The kind under which numbers lie in the ledger.
 pub const NUMBER: &str = "number";
-/// A number that could not be read is tried again sooner than the others.
-const SOON: Duration = Duration::from_secs(20);
-/// Who placed a hold for what was read.
-const READER: &str = "meta-read";
-/// Longer than until the next read, which decides on it.
-const HOLD: Duration = Duration::from_secs(60);
+/// While a number was not heard of, what the ledger has is looked at so often: another process may have read it
+/// without finding anything new.
+const LOOK: Duration = Duration::from_secs(20);
 
-/// Reads the fleet's fields on a schedule. One read a number and interval: 12 an hour by default, far below the
-/// management quota of 200.
+/// Changes of templates are looked for no more often than this.
+const TEMPLATES: Duration = Duration::from_secs(2);
+
+/// Tells one worker of the fleet.
 pub struct Refresher {
-    every: Duration,
-    weights: QualityConfig,
-    header: AuthHeader,
-    reads: Reads,
+    config: Config,
     members: Vec<Member>,
     ledger: Ledger,
     changes: mpsc::Sender<FleetChange>,
+    readings: watch::Receiver<u64>,
+}
+
+/// What the worker was told.
+#[derive(Default)]
+struct Told {
+    numbers: BTreeSet<NumberId>,
+    accounts: BTreeMap<NumberId, (String, String)>,
+    /// From when on rows count: before, nobody knows how old they are.
+    since: Timestamp,
 }
 
 impl Refresher {
-    /// Reads these numbers, and tells of changes.
+    /// Tells of changes of these numbers; looks at the ledger also when `readings` changes.
     pub fn new(
         config: &Config,
-        reads: Reads,
         members: Vec<Member>,
         ledger: Ledger,
         changes: mpsc::Sender<FleetChange>,
+        readings: watch::Receiver<u64>,
     ) -> Self {
-        let header = config.cloud_api.auth_header.clone();
-        Self { every: config.fleet.refresh, weights: config.quality.clone(), header, reads, members, ledger, changes }
+        Self { config: config.clone(), members, ledger, changes, readings }
     }
 
     /// Runs until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        // Side by side: a Meta that does not answer must hold up neither a new secret nor the stop.
-        let work = async { tokio::join!(self.keep_reading(), self.keep_hearing(), self.keep_telling_tokens()) };
+        // Side by side: a ledger that does not answer must hold up neither a new secret nor the stop.
+        let work =
+            async { tokio::join!(self.keep_hearing(), self.keep_hearing_of_templates(), self.keep_telling_tokens()) };
         stop.run_until_cancelled(work).await;
-    }
-
-    async fn keep_reading(&self) {
-        let mut read = BTreeSet::new();
-        loop {
-            let failed = self.read_all(&mut read).await;
-            tokio::time::sleep(if failed { SOON.min(self.every) } else { self.every }).await;
-        }
     }
 
     /// What a webhook said, or another worker read, counts here at once.
     async fn keep_hearing(&self) {
         let mut signals = self.ledger.signals();
+        let mut readings = self.readings.clone();
+        let mut told = Told { since: clock::now().wall - self.config.fleet.refresh * 2, ..Told::default() };
+        for member in &self.members {
+            told.accounts.insert(member.id.clone(), (member.waba.clone(), member.portfolio.clone()));
+        }
         loop {
             let heard = signals.borrow_and_update().fleet;
-            self.tell_inbound().await;
+            readings.mark_unchanged();
+            if let Err(error) = self.tell_all(&mut told).await {
+                // The next reading, or the next signal, says the same.
+                tracing::warn!(%error, "what changed in the fleet could not be read: {error}");
+            }
+            let has_strangers = told.numbers.len() < self.members.len();
+            let signal = async {
+                if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
+                    // The ledger has stopped: there will be no news.
+                    std::future::pending::<()>().await;
+                }
+            };
+            let reading = async {
+                if readings.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                () = signal => {}
+                () = reading, if has_strangers => {}
+                () = tokio::time::sleep(LOOK), if has_strangers => {}
+            }
+        }
+    }
+
+    /// There may be thousands, and the fleet changes every second: they are not looked at for each change.
+    async fn keep_hearing_of_templates(&self) {
+        let mut signals = self.ledger.signals();
+        let mut told: Arc<Catalogue> = Arc::default();
+        loop {
+            let heard = signals.borrow_and_update().fleet;
+            match templates::catalogue(&self.ledger).await {
+                Ok(catalogue) if catalogue == told => {}
+                Ok(catalogue) => {
+                    told = catalogue.clone();
+                    self.tell(FleetChange::Templates(catalogue)).await;
+                }
+                Err(error) => tracing::warn!(%error, "what is known of templates could not be read: {error}"),
+            }
+            tokio::time::sleep(TEMPLATES).await;
             if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
-                // The ledger has stopped: there will be no news.
                 return std::future::pending().await;
             }
-            match self.ledger.fleet_list(NUMBER.to_owned()).await {
-                Ok(rows) => self.tell_rows(&rows).await,
-                // The next reading, or the next signal, says the same.
-                Err(error) => tracing::warn!(%error, "what changed in the fleet could not be read: {error}"),
-            }
         }
     }
 
-    async fn tell_inbound(&self) {
-        match self.ledger.fleet_list(INBOUND.to_owned()).await {
-            Ok(rows) => {
-                for (id, per_second) in rows.iter().filter_map(FleetRow::inbound_rate) {
-                    let _gone = self.changes.send(FleetChange::Inbound { id, per_second }).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "how fast people write could not be read: {error}"),
+    async fn tell_all(&self, told: &mut Told) -> Result<(), LedgerError> {
+        let (inbound, numbers) =
+            (self.ledger.fleet_list(INBOUND.to_owned()).await?, self.ledger.fleet_list(NUMBER.to_owned()).await?);
+        for (id, per_second) in inbound.iter().filter_map(FleetRow::inbound_rate) {
+            self.tell(FleetChange::Inbound { id, per_second }).await;
         }
-    }
-
-    async fn tell_rows(&self, rows: &[FleetRow]) {
+        self.tell_accounts(told).await?;
         for member in &self.members {
-            let row = rows.iter().find(|row| row.id == member.id.as_str());
-            if let Some(fields) = row.and_then(|row| serde_json::from_str::<PhoneNumber>(&row.fields).ok()) {
-                self.tell_worker(member, &fields).await;
+            let row = numbers.iter().find(|row| row.id == member.id.as_str());
+            let is_known = told.numbers.contains(&member.id);
+            if let Some(row) = row.filter(|row| is_known || row.read_at >= told.since)
+                && let Ok(fields) = serde_json::from_str::<PhoneNumber>(&row.fields)
+            {
+                told.numbers.insert(member.id.clone());
+                self.tell_number(member, &fields).await;
             }
         }
+        Ok(())
+    }
+
+    /// Whose numbers are, where that was learnt since, or has changed.
+    async fn tell_accounts(&self, told: &mut Told) -> Result<(), LedgerError> {
+        let known = Acquainted::of(&self.config, &self.ledger).await?;
+        for member in &self.members {
+            let waba = known.waba_of(&self.config, &member.id);
+            let portfolio = known.portfolio_of(&waba);
+            let last = told.accounts.insert(member.id.clone(), (waba.clone(), portfolio.clone()));
+            if last.as_ref() != Some(&(waba.clone(), portfolio.clone())) {
+                self.tell(FleetChange::Account { id: member.id.clone(), waba, portfolio }).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_number(&self, member: &Member, fields: &PhoneNumber) {
+        let level = || limit_of_level(fields.level(), fields.is_on_business_app());
+        self.tell(FleetChange::Number {
+            id: member.id.clone(),
+            standing: standing(fields.status(), fields.quality(), &self.config.quality),
+            limit: member.rate.is_none().then(level),
+            quality: fields.quality().to_owned(),
+            status: fields.status().to_owned(),
+        })
+        .await;
+    }
+
+    /// A worker that is gone needs no news.
+    async fn tell(&self, change: FleetChange) {
+        let _gone = self.changes.send(change).await;
     }
 
     async fn keep_telling_tokens(&self) {
@@ -116,123 +183,32 @@ impl Refresher {
         }
     }
 
-    /// Each credential once, with its source.
-    fn tokens(&self) -> Vec<(String, SecretSource)> {
+    /// Each credential once.
+    fn tokens(&self) -> Vec<Token> {
         let mut seen = BTreeSet::new();
-        let own = self.members.iter().filter(|member| seen.insert(member.credential.clone()));
-        own.map(|member| (member.credential.clone(), member.token.clone())).collect()
-    }
-
-    /// Whether a number could not be read.
-    async fn read_all(&self, read: &mut BTreeSet<NumberId>) -> bool {
-        let mut failed = false;
-        for member in &self.members {
-            match self.reads.phone_number(&member.id, &credential(&self.header, &member.token)).await {
-                Ok(fields) => {
-                    read.insert(member.id.clone());
-                    self.lift_refusal(member).await;
-                    self.tell(member, &fields).await;
-                }
-                Err(error) => {
-                    failed = true;
-                    let then = match (member.rate.is_some(), read.contains(&member.id)) {
-                        (true, _) => "it sends at its configured rate",
-                        (false, true) => "it goes on as it was",
-                        (false, false) => "it sends nothing until it can be read",
-                    };
-                    tracing::warn!(number.id = %member.id, "cannot read number {}: {error}; {then}", member.display);
-                    // A token that may send and not read is no reason to stop.
-                    if let ReadError::Credential(refusal) = &error
-                        && let Some(code @ (0 | 104 | 190)) = refusal.code
-                    {
-                        self.hold_refused(member, code).await;
-                    }
-                }
-            }
-        }
-        failed
-    }
-
-    /// Meta refuses the token: the same hold as where a send is refused, so that everyone is told why nothing goes.
-    async fn hold_refused(&self, member: &Member, code: u32) {
-        let now = clock::now().wall;
-        let order = HoldOrder {
-            cover: Cover::of(Scope::Credential, member.credential.as_str()),
-            effect: Effect::Wait,
-            reason: Reason::Credentials,
-            who: format!("{READER}:{code}"),
-            until: Some(now + HOLD),
-            probe: true,
-        };
-        if let Err(error) = self.ledger.place(order, now).await {
-            tracing::warn!("the refusal of credential {} could not be noted: {error}", member.credential);
-        }
-    }
-
-    /// What was read shows that Meta takes the token: a hold of this reader's own has served its purpose.
-    async fn lift_refusal(&self, member: &Member) {
-        let Ok(holds) = self.ledger.holds().await else { return };
-        let own = holds.iter().filter(|hold| {
-            hold.cover.scope == Scope::Credential
-                && hold.cover.subject == member.credential
-                && hold.who.starts_with(READER)
-        });
-        for hold in own {
-            // A hold that could not be lifted is lifted after the next read.
-            let _later = self.ledger.lift(hold.id, clock::now().wall).await;
-        }
-    }
-
-    async fn tell(&self, member: &Member, fields: &PhoneNumber) {
-        let row = FleetRow {
-            kind: NUMBER.to_owned(),
-            id: member.id.to_string(),
-            parent: member.waba.clone(),
-            fields: serde_json::to_string(fields).expect("fields are texts and flags"),
-            read_at: clock::now().wall,
-        };
-        if let Err(error) = self.ledger.fleet_put(vec![row]).await {
-            tracing::warn!(%error, "what was read of number {} could not be kept: {error}", member.display);
-        }
-        self.tell_worker(member, fields).await;
-    }
-
-    async fn tell_worker(&self, member: &Member, fields: &PhoneNumber) {
-        let change = FleetChange::Number {
-            id: member.id.clone(),
-            standing: standing(fields.status(), fields.quality(), &self.weights),
-            limit: member.rate.is_none().then(|| limit_of_level(fields.level(), fields.is_on_business_app())),
-            quality: fields.quality().to_owned(),
-            status: fields.status().to_owned(),
-        };
-        // A worker that is gone needs no news.
-        let _gone = self.changes.send(change).await;
+        let own = self.members.iter().filter(|member| seen.insert(member.token.name.clone()));
+        own.map(|member| member.token.clone()).collect()
     }
 
     async fn tell_token(&self, name: &str) {
-        let Some(member) = self.members.iter().find(|member| member.credential == name) else { return };
+        let Some(member) = self.members.iter().find(|member| member.token.name == name) else { return };
         tracing::info!(credential = name, "credential {name} has a new secret");
-        let header = credential(&self.header, &member.token);
-        let _gone = self.changes.send(FleetChange::Token { credential: name.to_owned(), header }).await;
+        let header = member.token.header(&self.config.cloud_api.auth_header);
+        self.tell(FleetChange::Token { credential: name.to_owned(), header }).await;
     }
 }
 
 /// The name of the next credential that changes; never returns where none can.
-async fn changed(tokens: &mut [(String, SecretSource)]) -> String {
+async fn changed(tokens: &mut [Token]) -> String {
     if tokens.is_empty() {
         return std::future::pending().await;
     }
-    let waits = tokens.iter_mut().map(|(name, token)| {
+    let waits = tokens.iter_mut().map(|token| {
         async move {
-            token.changed().await;
-            name.clone()
+            token.source.changed().await;
+            token.name.clone()
         }
         .boxed()
     });
     select_all(waits).await.0
-}
-
-/// The header that a secret makes.
-pub fn credential(header: &AuthHeader, token: &SecretSource) -> Credential {
-    Credential::new(header.name().clone(), header.value(&token.current()))
 }

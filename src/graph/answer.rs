@@ -106,6 +106,19 @@ fn longest_estimate(usage: &str) -> Option<u64> {
     entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64()).max()
 }
 
+/// The highest percentage that Meta says is used of its quota of calls; 0 where it says nothing.
+pub(super) fn usage(headers: &HeaderMap) -> u32 {
+    let usage =
+        headers.get("x-business-use-case-usage").and_then(|value| serde_json::from_slice(value.as_bytes()).ok());
+    let usage: Value = usage.unwrap_or_default();
+    let entries = usage.as_object().into_iter().flat_map(|of| of.values()).filter_map(Value::as_array).flatten();
+    let percent = |entry: &Value| {
+        let parts = ["call_count", "total_cputime", "total_time"].map(|name| entry.get(name).and_then(Value::as_u64));
+        parts.into_iter().flatten().max()
+    };
+    entries.filter_map(percent).max().map_or(0, |most| u32::try_from(most).unwrap_or(u32::MAX))
+}
+
 /// Meta's words without what could be somebody's: runs of digits that a phone number could be, and user ids.
 pub fn shorten(details: &str) -> String {
     let mut short = String::with_capacity(details.len().min(LONGEST_DETAILS));
@@ -242,6 +255,18 @@ mod tests {
         }
         assert_eq!(refused(400, &[], r#"{"error":{"code":"190","error_data":"x"}}"#).code, Some(190));
         assert_eq!(refused(401, &[], r#"{"error":{"code":190,"message":"expired"}}"#).details, "expired");
+    }
+
+    #[test]
+    fn the_highest_share_of_the_quota_counts() {
+        let of = |text: &str| {
+            let headers =
+                [(http::HeaderName::from_static("x-business-use-case-usage"), text.parse().expect("a value"))];
+            usage(&headers.into_iter().collect())
+        };
+        let read =
+            r#"{"1":[{"type":"messaging","call_count":12,"total_cputime":25,"total_time":7}],"2":[{"call_count":76}]}"#;
+        assert_eq!((of(read), of("{}"), of("nonsense"), usage(&HeaderMap::new())), (76, 0, 0, 0));
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub enum AskError {
     },
 }
 
+/// How much of what Meta lets be asked is used up, in percent: what is highest of calls and time. Over 100 it refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Usage(pub u32);
+
 /// Asks one server.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
@@ -96,17 +100,30 @@ impl Asker {
     pub async fn get<T: for<'de> Deserialize<'de>>(&self, url: Url, credential: &Credential) -> Result<T, AskError> {
         answer_of(self.request(Method::GET, url, credential)).await
     }
+
+    /// The same, with how much of the quota is used.
+    pub async fn get_counted<T: for<'de> Deserialize<'de>>(
+        &self,
+        url: Url,
+        credential: &Credential,
+    ) -> Result<(T, Usage), AskError> {
+        counted_answer_of(self.request(Method::GET, url, credential)).await
+    }
 }
 
 /// What Meta answers, as the caller expects it, or its error by the table of codes.
 pub(super) async fn answer_of<T: for<'de> Deserialize<'de>>(request: RequestBuilder) -> Result<T, AskError> {
+    Ok(counted_answer_of(request).await?.0)
+}
+
+async fn counted_answer_of<T: for<'de> Deserialize<'de>>(request: RequestBuilder) -> Result<(T, Usage), AskError> {
     let mut response = request.send().await.map_err(unreachable)?;
     let status = response.status();
     let body = whole(&mut response).await?;
     if status.is_success()
         && let Ok(read) = serde_json::from_slice(&body)
     {
-        return Ok(read);
+        return Ok((read, Usage(answer::usage(response.headers()))));
     }
     Err(refused(status, response.headers(), &body))
 }

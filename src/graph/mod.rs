@@ -25,7 +25,7 @@ mod tests;
 mod tls;
 mod wire;
 
-pub use ask::AskError;
+pub use ask::{AskError, Usage};
 pub use client::{Client, Ready, Settings, SetupError};
 pub use endpoint::{ApiBase, Credential, Endpoint, Path, Request};
 pub use pool::{Opener, PoolStats};

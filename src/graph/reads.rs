@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::ask::Asker;
+use super::ask::{Asker, Usage};
 use super::{ApiBase, Credential, SetupError};
 use crate::job::NumberId;
 
@@ -16,9 +17,12 @@ pub use super::ask::AskError as ReadError;
 const FIELDS: &str = "id,display_phone_number,verified_name,quality_rating,status,throughput,platform_type,\
                       is_on_biz_app,code_verification_status,name_status,account_mode,\
                       whatsapp_business_manager_messaging_limit";
+const TEMPLATE_FIELDS: &str = "name,language,category,status,components,quality_score,parameter_format";
 const PAGE: &str = "100";
+/// Templates are long, and an answer may be only so long.
+const TEMPLATE_PAGE: &str = "40";
 /// More numbers than any portfolio has; a server that pages for ever is left.
-const MOST_PAGES: usize = 50;
+const MOST_PAGES: usize = 200;
 
 /// A sending number's fields. Meta adds values as it likes: all are open texts, and any may be missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +64,50 @@ pub struct PhoneNumber {
     pub whatsapp_business_manager_messaging_limit: Option<String>,
 }
 
+/// A message template.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Template {
+    /// Its name.
+    pub name: String,
+    /// Its language, as `en_US`.
+    pub language: String,
+    /// `MARKETING`, `UTILITY`, `AUTHENTICATION`.
+    #[serde(default)]
+    pub category: Option<String>,
+    /// `APPROVED`, `PENDING`, `REJECTED`, `PAUSED`, `DISABLED`, ….
+    #[serde(default)]
+    pub status: Option<String>,
+    /// `POSITIONAL` or `NAMED`.
+    #[serde(default)]
+    pub parameter_format: Option<String>,
+    /// `score` and `date`.
+    #[serde(default)]
+    pub quality_score: Option<Value>,
+    /// What it is made of.
+    #[serde(default)]
+    pub components: Vec<Value>,
+}
+
+/// A business account, and who owns it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Account {
+    /// Meta's id of it.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The portfolio that owns it.
+    #[serde(default)]
+    pub owner_business_info: Option<Owner>,
+}
+
+/// A business portfolio.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Owner {
+    /// Meta's id of it.
+    pub id: String,
+}
+
 /// How fast a number may send.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throughput {
@@ -74,8 +122,8 @@ pub struct Reads {
 }
 
 #[derive(Deserialize)]
-struct Page {
-    data: Vec<PhoneNumber>,
+struct Page<T> {
+    data: Vec<T>,
     #[serde(default)]
     paging: Option<Paging>,
 }
@@ -128,24 +176,55 @@ impl Reads {
     }
 
     /// One number's fields.
-    pub async fn phone_number(&self, number: &NumberId, credential: &Credential) -> Result<PhoneNumber, ReadError> {
+    pub async fn phone_number(
+        &self,
+        number: &NumberId,
+        credential: &Credential,
+    ) -> Result<(PhoneNumber, Usage), ReadError> {
         let mut url = self.asker.base().join(number.as_str());
         url.query_pairs_mut().append_pair("fields", FIELDS);
+        self.asker.get_counted(url, credential).await
+    }
+
+    /// An account, and who owns it.
+    pub async fn account(&self, waba: &str, credential: &Credential) -> Result<Account, ReadError> {
+        let mut url = self.asker.base().join(waba);
+        url.query_pairs_mut().append_pair("fields", "id,name,owner_business_info");
         self.asker.get(url, credential).await
     }
 
     /// All numbers of a business account, with their fields.
-    pub async fn phone_numbers(&self, waba: &str, credential: &Credential) -> Result<Vec<PhoneNumber>, ReadError> {
-        let mut found = Vec::new();
+    pub async fn phone_numbers(
+        &self,
+        waba: &str,
+        credential: &Credential,
+    ) -> Result<(Vec<PhoneNumber>, Usage), ReadError> {
+        self.pages(&format!("{waba}/phone_numbers"), (FIELDS, PAGE), credential).await
+    }
+
+    /// All templates of a business account.
+    pub async fn templates(&self, waba: &str, credential: &Credential) -> Result<(Vec<Template>, Usage), ReadError> {
+        self.pages(&format!("{waba}/message_templates"), (TEMPLATE_FIELDS, TEMPLATE_PAGE), credential).await
+    }
+
+    /// A list, page by page, and what is used of the quota then.
+    async fn pages<T: for<'de> Deserialize<'de>>(
+        &self,
+        edge: &str,
+        (fields, limit): (&str, &str),
+        credential: &Credential,
+    ) -> Result<(Vec<T>, Usage), ReadError> {
+        let (mut found, mut used) = (Vec::new(), Usage::default());
         let mut after: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let mut url = self.asker.base().join(&format!("{waba}/phone_numbers"));
-            url.query_pairs_mut().append_pair("fields", FIELDS).append_pair("limit", PAGE);
+            let mut url = self.asker.base().join(edge);
+            url.query_pairs_mut().append_pair("fields", fields).append_pair("limit", limit);
             if let Some(after) = &after {
                 url.query_pairs_mut().append_pair("after", after);
             }
-            let page: Page = self.asker.get(url, credential).await?;
+            let (page, usage): (Page<T>, Usage) = self.asker.get_counted(url, credential).await?;
             found.extend(page.data);
+            used = used.max(usage);
             // By the cursor and not by `next`, which is a URL with the token in it.
             let paging = page.paging.filter(|paging| paging.next.is_some());
             match paging.and_then(|paging| paging.cursors?.after) {
@@ -153,6 +232,6 @@ impl Reads {
                 None => break,
             }
         }
-        Ok(found)
+        Ok((found, used))
     }
 }

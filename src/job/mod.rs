@@ -3,6 +3,7 @@
 //! [`parse`](fn@parse) turns a producer's bytes into a [`Job`]; inside, nobody checks again.
 //! In the ledger a job's body is this type's own JSON, with every default already filled in.
 
+mod catalogue;
 #[cfg(test)]
 mod corpus;
 mod field;
@@ -11,12 +12,15 @@ mod message;
 #[cfg(test)]
 mod mutations;
 mod names;
+mod needs;
 mod parse;
 mod recipient;
 mod schema;
 
+pub use catalogue::{Catalogue, Entry as TemplateEntry, Unfit};
 pub use identity::{Digest, JobKey};
 pub use names::{Campaign, InvalidName, JobId, NumberId, PoolName, Source};
+pub use needs::{Button, Header, Needs};
 pub use parse::{InvalidFrom, Received, Refused, parse};
 pub use recipient::{InvalidRecipient, Phone, Recipient, UserId};
 pub use schema::schema;

@@ -17,7 +17,7 @@ use super::inbound::InboundRates;
 use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, News, StrangeChange};
+use crate::ledger::{FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, News, StrangeChange, WABA};
 use crate::metrics::{Metrics, Update};
 use crate::outcome::State;
 use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
@@ -74,6 +74,7 @@ struct Understood {
     /// The number of each message that somebody wrote.
     inbound: Vec<NumberId>,
     speaks_of_templates: bool,
+    speaks_of_limits: bool,
     has_unknown_number: bool,
 }
 
@@ -180,7 +181,7 @@ impl Applier {
         let now = clock::now().wall;
         let read: Vec<i64> = rows.iter().map(|row| row.seq).collect();
         let names = self.names.clone();
-        let Understood { notices, wanted, inbound, speaks_of_templates, has_unknown_number } =
+        let Understood { notices, wanted, inbound, speaks_of_templates, speaks_of_limits, has_unknown_number } =
             beside(move || understand(&rows, &names)).await?;
         let facts = self.facts(wanted).await?;
         self.learn_names(has_unknown_number).await?;
@@ -189,9 +190,17 @@ impl Applier {
         } else {
             HashMap::new()
         };
+        let portfolios = if speaks_of_limits { self.portfolios().await? } else { HashMap::new() };
         let (rules, names) = (self.acquaintance.rules.clone(), self.names.clone());
         let say = move || {
-            let known = Known { rules: &rules, names: &names, facts: &facts, templates: &templates, now };
+            let known = Known {
+                rules: &rules,
+                names: &names,
+                facts: &facts,
+                templates: &templates,
+                portfolios: &portfolios,
+                now,
+            };
             meaning::news(notices, &known)
         };
         let Meaning { mut news, updates } = beside(say).await?;
@@ -215,6 +224,10 @@ impl Applier {
         }
         let facts = self.ledger.job_facts(wanted.clone()).await?;
         Ok(wanted.into_iter().zip(facts).filter_map(|(key, facts)| Some((key, facts?))).collect())
+    }
+
+    async fn portfolios(&self) -> Result<HashMap<String, String>, LedgerError> {
+        Ok(self.ledger.fleet_list(WABA.to_owned()).await?.iter().filter_map(FleetRow::owner).collect())
     }
 
     /// Looks the numbers' names up anew, if what is known is old or does not do.
@@ -270,6 +283,7 @@ fn understand(rows: &[InboxRow], names: &Names) -> Understood {
     Understood {
         wanted: meaning::wanted(&notices),
         inbound: notices.iter().filter_map(written_to).collect(),
+        speaks_of_limits: notices.iter().any(|notice| matches!(notice, Notice::Number(..) | Notice::Account(..))),
         speaks_of_templates: notices.iter().any(|notice| matches!(notice, Notice::Template(..))),
         has_unknown_number: notices.iter().any(is_unknown),
         notices,

@@ -29,12 +29,14 @@ words! {
         Hook = "hook",
         /// Applies webhooks.
         Apply = "apply",
+        /// Reads the fleet's fields of Meta: whoever has the credentials for it does, a keeper or not.
+        Fleet = "fleet",
     }
 }
 
 /// One keeper's tasks.
 #[derive(Debug)]
-pub(super) struct Duties {
+pub struct Duties {
     ledger: Ledger,
     keeper: WorkerId,
     times: LeaseTimes,
@@ -58,18 +60,24 @@ impl Task {
 impl Duties {
     /// Off duty for now.
     pub(super) fn new(ledger: Ledger, times: LeaseTimes) -> Self {
+        let own: Vec<Task> = Task::ALL.iter().copied().filter(|task| *task != Task::Fleet).collect();
+        Self::for_tasks(ledger, times, &own)
+    }
+
+    /// The same for these tasks alone, for parts that no keeper does.
+    pub fn for_tasks(ledger: Ledger, times: LeaseTimes, tasks: &[Task]) -> Self {
         let duty = |task: &Task| Duty { task: *task, on: watch::Sender::new(false), until: None };
-        Self { ledger, keeper: WorkerId(Uuid::now_v7()), times, tasks: Task::ALL.iter().map(duty).collect() }
+        Self { ledger, keeper: WorkerId(Uuid::now_v7()), times, tasks: tasks.iter().map(duty).collect() }
     }
 
     /// Whether this keeper is on duty for a task.
-    pub(super) fn on(&self, task: Task) -> watch::Receiver<bool> {
+    pub fn on(&self, task: Task) -> watch::Receiver<bool> {
         let duty = self.tasks.iter().find(|duty| duty.task == task).expect("every task has its duty");
         duty.on.subscribe()
     }
 
     /// Takes and renews until told to stop, then gives up.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(self.keep()).await;
         for duty in &mut self.tasks {
             duty.set(None);
@@ -139,7 +147,7 @@ impl Duty {
         let on = until.is_some();
         if self.on.send_if_modified(|was| std::mem::replace(was, on) != on) {
             let change = if on { "takes" } else { "gives up" };
-            tracing::info!(task = %self.task, "this keeper {change} the task {}", self.task);
+            tracing::info!(task = %self.task, "this process {change} the task {}", self.task);
         }
     }
 }

@@ -26,8 +26,7 @@ use crate::ledger::{Census, LeaseTimes, Ledger, LedgerError, Swept, UnknownWait}
 use crate::metrics::{Metrics, SettledBy};
 use crate::outcome::{State, UnknownCause};
 
-use duty::Duties;
-pub use duty::Task;
+pub use duty::{Duties, Task};
 
 /// How often time is looked at. Nothing that the keeper ends is promised to the second.
 const EVERY: Duration = Duration::from_secs(1);

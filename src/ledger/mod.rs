@@ -15,6 +15,7 @@ mod inbound;
 mod lattice;
 mod model;
 mod news;
+mod owner;
 pub mod postgres;
 mod quota;
 pub mod sqlite;
@@ -24,6 +25,7 @@ pub use event_schema::event_schema;
 pub use inbound::INBOUND;
 pub use model::*;
 pub use news::*;
+pub use owner::WABA;
 pub use quota::{MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules, needs_place};
 
 /// Why the ledger could not do what it was asked.

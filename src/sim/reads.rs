@@ -131,7 +131,7 @@ async fn message_templates(
                 "category": template.category,
                 "parameter_format": "POSITIONAL",
                 "quality_score": { "score": template.quality },
-                "components": [{ "type": "BODY", "text": body_text(template.body_parameters.unwrap_or(0)) }],
+                "components": components(template),
             });
             items.push(choose(&view, &fields)?);
         }
@@ -219,6 +219,16 @@ fn choose(view: &Value, fields: &[&str]) -> Result<Value, Refusal> {
     }
     chosen.insert("id".to_owned(), view["id"].clone());
     Ok(Value::Object(chosen))
+}
+
+/// Those that were given; else a body with as many gaps as sends are held to. Where they are held to none, nobody could
+/// say what the body is.
+fn components(template: &TemplateSpec) -> Value {
+    match (&template.components, template.body_parameters) {
+        (Some(components), _) => components.clone(),
+        (None, Some(gaps)) => json!([{ "type": "BODY", "text": body_text(gaps) }]),
+        (None, None) => json!([]),
+    }
 }
 
 fn body_text(parameters: usize) -> String {

@@ -23,6 +23,9 @@ pub struct TemplateSpec {
     /// Parameters of its body, if sends are to be held to it (132000).
     #[serde(default)]
     pub body_parameters: Option<usize>,
+    /// What it is made of, as Meta lists it. Sends are not held to it.
+    #[serde(default)]
+    pub components: Option<serde_json::Value>,
     /// The account it belongs to.
     #[serde(default = "default_template_waba")]
     pub waba: String,
@@ -56,6 +59,7 @@ impl TemplateSpec {
             category,
             status: TemplateStatus::Approved,
             body_parameters: None,
+            components: None,
             waba: default_template_waba(),
             quality: Quality::Green,
         }

@@ -3,8 +3,9 @@
 use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
-use crate::job::JobKey;
+use crate::job::{Job, JobKey};
 use crate::ledger::{AdmitRequest, Hand, Parking};
+use crate::outcome::Reason;
 
 use super::attempt;
 use super::event::{Ask, Event, PutBack, Settling};
@@ -58,13 +59,21 @@ impl Worker {
             let spec = &self.core.scheduler.number(choice.number).spec;
             let hand = if choice.delivery.ticket.is_some() { Hand::Delivered } else { Hand::Claimed(self.id) };
             let request = attempt::admit_request(choice, spec, hand, times, ask.first);
-            AdmitRequest { again: asked == Asked::Again, ..request }
+            let unfit = self.unfit(choice.delivery.job(), &spec.account.waba);
+            AdmitRequest { again: asked == Asked::Again, unfit, ..request }
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
         self.open.admitting += 1;
         self.asked
             .push(async move { Event::Admitted(ask, now.mono, ledger.admit(requests, now.wall).await) }.boxed_local());
+    }
+
+    /// Why Meta is sure to refuse a job, by what is known of its template: it ends before it costs a request.
+    fn unfit(&self, job: &Job, waba: &str) -> Option<Reason> {
+        let unfit = self.catalogue.check(&job.message, waba).err()?;
+        tracing::debug!(job.id = %job.id, "job {} does not fit its template: {unfit}", job.id);
+        Some(unfit.reason)
     }
 
     /// Puts jobs back where they stood: this worker has no use for them now.

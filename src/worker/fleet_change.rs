@@ -1,11 +1,13 @@
 //! What the fleet's readings change in a running worker.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 
 use crate::clock::Now;
 use crate::graph::{Credential, Endpoint};
 use crate::hold::{Hold, HoldId, Scope};
-use crate::job::NumberId;
+use crate::job::{Catalogue, NumberId};
 use crate::outcome::Reason;
 
 use super::event::Event;
@@ -31,6 +33,15 @@ pub enum FleetChange {
         /// Its status in Meta's word.
         status: String,
     },
+    /// Whose a number is.
+    Account {
+        /// Which.
+        id: NumberId,
+        /// Its account; empty if unknown.
+        waba: String,
+        /// Its portfolio; empty if unknown.
+        portfolio: String,
+    },
     /// People write to a number: Meta counts that with what it sends.
     Inbound {
         /// Which.
@@ -38,6 +49,8 @@ pub enum FleetChange {
         /// How many messages come.
         per_second: u32,
     },
+    /// What is known of templates now.
+    Templates(Arc<Catalogue>),
     /// A credential has a new secret.
     Token {
         /// The credential's name.
@@ -58,11 +71,16 @@ impl Worker {
                 (way.level, way.has_level) = (limit.unwrap_or(way.level), way.has_level || limit.is_some());
                 self.retune(number, now);
             }
+            FleetChange::Account { id, waba, portfolio } => {
+                let Some(number) = self.core.scheduler.number_of(&id) else { return };
+                self.core.scheduler.set_owner(number, (waba, portfolio), now);
+            }
             FleetChange::Inbound { id, per_second } => {
                 let Some(number) = self.core.scheduler.number_of(&id) else { return };
                 self.ways[number.slot()].inbound = per_second;
                 self.retune(number, now);
             }
+            FleetChange::Templates(catalogue) => self.catalogue = catalogue,
             FleetChange::Token { credential, header } => {
                 for number in self.core.scheduler.with_credential(&credential) {
                     let id = self.core.scheduler.number(number).spec.id.clone();

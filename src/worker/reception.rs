@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::job::{self, From, Job, PoolName, Priority, Received};
+use crate::job::{self, Catalogue, From, Job, PoolName, Priority, Received};
 use crate::ledger::{Dead, Route, Routed};
 use crate::queue::{Arrived, Why};
 
@@ -49,7 +49,12 @@ impl std::fmt::Debug for Router {
 }
 
 /// Reads a delivery and says where it goes. `origin` names the queue, for people.
-pub fn sort(arrived: &Arrived, origin: &str, router: &Router, now: Timestamp) -> Sorted {
+pub fn sort(
+    arrived: &Arrived,
+    origin: &str,
+    (router, catalogue): (&Router, &Arc<Catalogue>),
+    now: Timestamp,
+) -> Sorted {
     let bury = |field: &str, reason: String| {
         let (body, field, origin) = (arrived.body.to_vec(), field.to_owned(), origin.to_owned());
         Sorted::Aside(Aside::Bury(Dead { body, reason, field, origin, at: now }))
@@ -59,7 +64,7 @@ pub fn sort(arrived: &Arrived, origin: &str, router: &Router, now: Timestamp) ->
         let key = arrived.returned.as_ref().map_or("", |returned| &returned.routing_key);
         return bury("routing_key", format!("no lane \"{key}\"; lanes are <pool>.<urgent|high|normal|bulk>"));
     }
-    let job = match parse(arrived, now) {
+    let job = match parse(arrived, catalogue, now) {
         Ok(job) => Arc::new(job),
         Err((field, reason)) => return bury(&field, reason),
     };
@@ -80,7 +85,7 @@ pub fn sort(arrived: &Arrived, origin: &str, router: &Router, now: Timestamp) ->
 
 /// A body that makes the parser panic is one that cannot be parsed: it must not take the worker with it, again and
 /// again.
-fn parse(arrived: &Arrived, now: Timestamp) -> Result<Job, (String, String)> {
+fn parse(arrived: &Arrived, catalogue: &Arc<Catalogue>, now: Timestamp) -> Result<Job, (String, String)> {
     let routing = match &arrived.returned {
         Some(returned) => lane_of(&returned.routing_key),
         None => arrived.lane.as_ref().map(|lane| (lane.pool.clone(), lane.priority)),
@@ -93,6 +98,7 @@ fn parse(arrived: &Arrived, now: Timestamp) -> Result<Job, (String, String)> {
         enqueued_at: arrived.enqueued_at,
         routing,
         mint_id: false,
+        catalogue: Some(catalogue.clone()),
     };
     match catch_unwind(AssertUnwindSafe(|| job::parse(&arrived.body, &received))) {
         Ok(Ok(job)) => Ok(job),

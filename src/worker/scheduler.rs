@@ -5,12 +5,13 @@
 //! back by the event that changes it, so a pick costs the same however many jobs, lanes and numbers stand by.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
 use crate::hold::{Effect, HoldId, HoldSet, Passage};
 use crate::job::{NumberId, PoolName, Priority};
-use crate::ledger::{Fence, Route};
+use crate::ledger::{Account, Fence, Route};
 
 use super::index::{LaneIdx, NumberIdx, PoolIdx};
 use super::lane::{Delivery, Lane, LaneKey, weight};
@@ -378,6 +379,15 @@ impl Scheduler {
             number.has_ready(**priority) || lanes.iter().any(|lane| !self.lanes[lane.slot()].is_empty())
         };
         Priority::ALL[1..].iter().filter(has_work).map(|priority| weight(*priority)).sum()
+    }
+
+    /// Whose a number is: what is asked of the ledger from now on says so, and other holds may be over it.
+    pub fn set_owner(&mut self, number: NumberIdx, (waba, portfolio): (String, String), now: Now) {
+        let spec = &mut self.numbers[number.slot()].spec;
+        let credential = spec.account.credential.clone();
+        spec.account = Arc::new(Account { credential, waba, portfolio });
+        self.numbers[number.slot()].look_at(&self.holds, now);
+        self.refresh(number, now.mono);
     }
 
     /// Other holds stand now: every number is looked at again.

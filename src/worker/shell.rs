@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Mono, Now};
 use crate::graph::{ApiBase, Client, Credential, Endpoint};
-use crate::job::{NumberId, PoolName};
+use crate::job::{Catalogue, NumberId, PoolName};
 use crate::ledger::{Account, LeaseTimes, Ledger, Signal, WorkerId};
 use crate::metrics::{NumberMetrics, Rating};
 use crate::queue::{Queue, Ticket};
@@ -150,6 +150,8 @@ pub struct Worker {
     pub(super) queue: Queue,
     /// Turns a job's `from` into its place in line.
     pub(super) router: Router,
+    /// What is known of templates.
+    pub(super) catalogue: Arc<Catalogue>,
     /// Deliveries that go no further here; as many as were delivered at most.
     pub(super) asides: Vec<(Aside, Ticket)>,
     /// To ack, and to give back, with the next turn.
@@ -199,6 +201,7 @@ impl Worker {
             put_backs: Vec::new(),
             queue: parts.queue,
             router: parts.router,
+            catalogue: Arc::default(),
             asides: Vec::new(),
             acks: Vec::new(),
             refused: Vec::new(),

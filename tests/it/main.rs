@@ -1,5 +1,6 @@
 //! Tests of the whole: what no single room can prove about itself.
 
+mod accounts;
 mod beside;
 #[cfg(feature = "services")]
 mod brokered;

@@ -8,6 +8,7 @@ use super::args::Moment;
 use super::context::{Context, known_numbers, operator};
 use super::exit::{BadUsage, Exit};
 use super::holds::{covers, number_id, placed};
+use super::sync;
 use super::wording::say;
 use crate::clock;
 use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
@@ -23,6 +24,8 @@ pub enum Numbers {
     Pause(Pause),
     /// Send by a number again
     Resume(Resume),
+    /// Read numbers and their accounts now, and say what changed
+    Sync,
 }
 
 /// Flags of `tidegate numbers pause`.
@@ -50,6 +53,7 @@ impl Numbers {
             Self::List => list::run(context).await,
             Self::Pause(pause) => pause.run(context).await,
             Self::Resume(resume) => resume.run(context).await,
+            Self::Sync => sync::numbers(context).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Hands in a file of jobs, one a line, in small transactions; bad lines are buried, and the others go on.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -16,8 +17,8 @@ use crate::cli::progress::Progress;
 use crate::cli::wording::{Count, counted, say};
 use crate::clock;
 use crate::config::Config;
-use crate::fleet::Directory;
-use crate::job::{self, JobKey, Received};
+use crate::fleet::{Directory, templates};
+use crate::job::{self, Catalogue, JobKey, Received};
 use crate::ledger::{Dead, Enqueued, Ledger, Routed};
 
 /// Jobs of one transaction: the worker beside gets its turn in between.
@@ -65,6 +66,7 @@ struct Batch {
 struct Counter<'a> {
     ledger: &'a Ledger,
     directory: Directory,
+    catalogue: Arc<Catalogue>,
     origin: String,
     summary: Summary,
     keys: Vec<JobKey>,
@@ -78,6 +80,7 @@ impl Many {
         let mut counter = Counter {
             ledger,
             directory: directory(config, &known),
+            catalogue: templates::catalogue(ledger).await?,
             origin: origin(&self.path),
             summary: Summary::default(),
             keys: Vec::new(),
@@ -150,7 +153,8 @@ impl Counter<'_> {
     }
 
     fn take(&mut self, line: Line, batch: &mut Batch) {
-        let received = Received::here(clock::now().wall);
+        let catalogue = Some(self.catalogue.clone());
+        let received = Received { catalogue, ..Received::here(clock::now().wall) };
         let refused = match job::parse(&line.bytes, &received) {
             Ok(job) => {
                 self.summary.without_id += u64::from(job.id.made_at() == Some(received.now));

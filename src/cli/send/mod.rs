@@ -21,7 +21,7 @@ use super::output::Output;
 use super::wording::{moment, say};
 use crate::clock;
 use crate::config::Config;
-use crate::fleet::{Directory, Unroutable};
+use crate::fleet::{Directory, Unroutable, templates};
 use crate::job::{self, Job, JobKey, Received};
 use crate::ledger::{Enqueued, Ledger, Route, Routed};
 use crate::outcome::State;
@@ -101,9 +101,12 @@ impl Send {
             (_, _, Some(path)) => read_one(&path).await?,
             (None, None, None) => return Err(anyhow!("nothing to send was named")),
         };
-        let job =
-            job::parse(&body, &Received::here(clock::now().wall)).map_err(|refused| anyhow!("refused: {refused}"))?;
+        // Refused before a ledger is made for it.
+        let parse = |received: &Received| job::parse(&body, received).map_err(|refused| anyhow!("refused: {refused}"));
+        let received = Received::here(clock::now().wall);
+        parse(&received)?;
         let ledger = context.ledger_or_new(&config).await?;
+        let job = parse(&Received { catalogue: Some(templates::catalogue(&ledger).await?), ..received })?;
         let one = hand_in(context, &config, &ledger, job, self.follow || self.run);
         embedded::beside(company, &config, one).await
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::outcomes::http;
 use super::server::{Server, Step};
 use crate::graph::reads::{PhoneNumber, ReadError, Reads};
-use crate::graph::{ApiBase, Credential};
+use crate::graph::{ApiBase, Credential, Usage};
 
 fn credential() -> Credential {
     Credential::new(header::AUTHORIZATION, HeaderValue::from_static("Bearer EAAcanary"))
@@ -21,7 +21,8 @@ fn reads(server: &Server) -> Reads {
 
 async fn read(step: Step) -> Result<PhoneNumber, ReadError> {
     let server = Server::start(vec![Step::Read, step]);
-    reads(&server).phone_number(&"17".parse().expect("a number id"), &credential()).await
+    let read = reads(&server).phone_number(&"17".parse().expect("a number id"), &credential()).await;
+    read.map(|(number, _)| number)
 }
 
 #[tokio::test]
@@ -41,10 +42,15 @@ async fn numbers_come_page_by_page() {
     let first = json!({"data": [{"id": "1"}, {"id": "2"}],
         "paging": {"cursors": {"before": "a", "after": "b"}, "next": "https://elsewhere.invalid/"}});
     let last = json!({"data": [{"id": "3"}], "paging": {"cursors": {"before": "c", "after": "d"}}});
-    let script = vec![Step::Read, http("200 OK", &first.to_string()), Step::Read, http("200 OK", &last.to_string())];
+    let counted = |usage: &str, body: &serde_json::Value| {
+        let usage = format!("200 OK\r\nx-business-use-case-usage: {{\"1\":[{{\"call_count\":{usage}}}]}}");
+        http(&usage, &body.to_string())
+    };
+    let script = vec![Step::Read, counted("81", &first), Step::Read, counted("79", &last)];
     let server = Server::start(script);
-    let found = reads(&server).phone_numbers("99", &credential()).await.expect("numbers");
+    let (found, usage) = reads(&server).phone_numbers("99", &credential()).await.expect("numbers");
     assert_eq!(found.iter().map(|number| number.id.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_eq!(usage, Usage(81));
 }
 
 #[tokio::test]

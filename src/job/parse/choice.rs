@@ -31,15 +31,24 @@ pub(super) fn priority(document: &Document<'_>, received: &Received) -> Result<O
     }
 }
 
-/// The category, given or by default.
-pub(super) fn category(document: &Document<'_>, message: &Message, marketing: bool) -> Result<Category, Problem> {
+/// The category: as given, or else the template's own, or by default.
+pub(super) fn category(
+    document: &Document<'_>,
+    message: &Message,
+    marketing: bool,
+    received: &Received,
+) -> Result<Category, Problem> {
     match document.parsed::<Category>("category")? {
         Some(given) if marketing && given != Category::Marketing => {
             Err(Problem::new("category", format!("{given} contradicts marketing, which sends by /marketing_messages")))
         }
         Some(given) => Ok(given),
         None if message.is_free_form() => Ok(Category::Service),
-        None => Ok(Category::Marketing),
+        None if marketing => Ok(Category::Marketing),
+        None => {
+            let known = received.catalogue.as_ref().zip(message.template.as_ref());
+            Ok(known.and_then(|(known, template)| known.category_of(template)).unwrap_or(Category::Marketing))
+        }
     }
 }
 

@@ -9,13 +9,16 @@ mod strict;
 mod timing;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::choice::InvalidFrom;
 use self::document::Document;
 #[cfg(test)]
 pub(super) use self::document::FIELDS;
 use super::field::{Field, Grouped, Problem};
-use super::{Digest, Job, JobId, JobKey, Marketing, Message, OnUnknown, PoolName, Priority, Source, message};
+use super::{
+    Catalogue, Digest, Job, JobId, JobKey, Marketing, Message, OnUnknown, PoolName, Priority, Source, message,
+};
 use crate::clock::Timestamp;
 
 /// The most bytes that a job's `metadata` may have.
@@ -38,12 +41,23 @@ pub struct Received {
     pub routing: Option<(PoolName, Priority)>,
     /// Whether a job without any id gets one, or is refused.
     pub mint_id: bool,
+    /// Templates that are known: a job that does not say its category gets its template's.
+    pub catalogue: Option<Arc<Catalogue>>,
 }
 
 impl Received {
     /// Handed in by hand or over HTTP just now, with nothing beside the body.
     pub const fn here(now: Timestamp) -> Self {
-        Self { now, message_id: None, app_id: None, timestamp: None, enqueued_at: None, routing: None, mint_id: true }
+        Self {
+            now,
+            message_id: None,
+            app_id: None,
+            timestamp: None,
+            enqueued_at: None,
+            routing: None,
+            mint_id: true,
+            catalogue: None,
+        }
     }
 
     /// When the job was published. Not later than now: a clock ahead of ours must not make a job immortal.
@@ -106,7 +120,7 @@ fn job(document: &Document<'_>, received: &Received) -> Result<Job, Problem> {
     let (raw, value) = document.message()?;
     let message = message::check(&Field::top("message", &value), raw)?;
     let marketing = marketing(document, &message)?;
-    let category = choice::category(document, &message, marketing.is_some())?;
+    let category = choice::category(document, &message, marketing.is_some(), received)?;
     let campaign = document.parsed("campaign")?;
     let timing = timing::read(document, received.published(), category)?;
     let on_unknown = document.parsed("on_unknown")?.unwrap_or(OnUnknown::default_of(category));

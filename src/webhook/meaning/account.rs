@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Known;
 use super::draft::Draft;
 use super::event::{self, About};
 use super::number::portfolio;
@@ -19,7 +20,7 @@ const RESTRICTED: Duration = Duration::from_secs(24 * 3_600);
 /// What an account that is open again was held for as a whole.
 const CLOSED_FOR: &[Reason] = &[Reason::AccountLocked, Reason::AccountRestricted, Reason::Permission];
 
-pub(super) fn change(change: &Change, news: &AccountNews, draft: &mut Draft) {
+pub(super) fn change(change: &Change, news: &AccountNews, known: &Known<'_>, draft: &mut Draft) {
     draft.count(Update::Account);
     let what = match news {
         AccountNews::Update { event, restrictions, ban } => {
@@ -31,7 +32,7 @@ pub(super) fn change(change: &Change, news: &AccountNews, draft: &mut Draft) {
         }
         AccountNews::Capability { limit } => {
             if let Some(limit) = limit.as_deref().and_then(MessagingLimit::parse) {
-                draft.fields(portfolio(change, limit));
+                draft.fields(portfolio(change, limit, known));
             }
             "messaging_limit"
         }

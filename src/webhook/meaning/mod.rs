@@ -39,6 +39,8 @@ pub struct Known<'a> {
     pub facts: &'a HashMap<JobKey, JobFacts>,
     /// When Meta last told of a template's status, by `name/language`: what it told before is outdated.
     pub templates: &'a HashMap<String, Timestamp>,
+    /// The portfolio of each account, where it is known.
+    pub portfolios: &'a HashMap<String, String>,
     /// Now.
     pub now: Timestamp,
 }
@@ -88,7 +90,7 @@ pub fn news(notices: Vec<Notice>, known: &Known<'_>) -> Meaning {
             Notice::Preference(preference) => person::preference(&preference, known, &mut draft),
             Notice::Number(change, news) => number::change(&change, &news, known, &mut draft),
             Notice::Template(change, news) => template::change(&change, &news, known, &mut draft),
-            Notice::Account(change, news) => account::change(&change, &news, &mut draft),
+            Notice::Account(change, news) => account::change(&change, &news, known, &mut draft),
             Notice::Strange { field, body } => draft.strange(field, body),
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Known;
 use super::draft::{Draft, fields};
 use super::event::{self, About};
-use crate::ledger::FieldsNews;
+use crate::ledger::{FieldsNews, PORTFOLIO};
 use crate::metrics::Update;
 use crate::webhook::notice::{Change, MessagingLimit, NumberNews, QualityEvent, Trouble};
 
@@ -18,7 +18,7 @@ pub(super) fn change(change: &Change, news: &NumberNews, known: &Known<'_>, draf
     let (topic, fields) = match news {
         NumberNews::Quality { event, limit, .. } => {
             if let Some(limit) = limit.as_deref().and_then(MessagingLimit::parse) {
-                draft.fields(portfolio(change, limit));
+                draft.fields(portfolio(change, limit, known));
             }
             (event.as_str().to_ascii_lowercase(), quality(*event, limit.as_deref()))
         }
@@ -52,15 +52,16 @@ fn quality(event: QualityEvent, limit: Option<&str>) -> serde_json::Map<String, 
     ])
 }
 
-/// The limit is the portfolio's, whichever of its numbers it is told of.
-pub(super) fn portfolio(change: &Change, limit: MessagingLimit) -> FieldsNews {
+/// The limit is the portfolio's, whichever of its numbers it is told of. Where nobody knows whose the account is, it is
+/// that of the portfolio without a name, like what its numbers send.
+pub(super) fn portfolio(change: &Change, limit: MessagingLimit, known: &Known<'_>) -> FieldsNews {
     let limit = match limit {
         MessagingLimit::Of(count) => json!(count),
         MessagingLimit::Unlimited => json!("unlimited"),
     };
     FieldsNews {
-        kind: "portfolio".to_owned(),
-        id: String::new(),
+        kind: PORTFOLIO.to_owned(),
+        id: known.portfolios.get(&*change.waba).cloned().unwrap_or_default(),
         parent: String::new(),
         fields: fields([("messaging_limit", Some(limit))]),
         at: change.at,

@@ -67,6 +67,11 @@ fn a_limit_is_the_portfolio_s_in_every_form() {
         assert_eq!(fields(&meaning), [("portfolio ".to_owned(), json!({"messaging_limit": expected}))], "{name}");
         assert_eq!(topics(&meaning), ["account.messaging_limit"]);
     }
+    let world = World { portfolios: [("102290129340398".to_owned(), "55".to_owned())].into(), ..World::new() };
+    for name in ["reference/capability_tier", "reference/quality_flagged"] {
+        let told = world.says(&body(name)).news.fields.remove(0);
+        assert_eq!((told.kind.as_str(), told.id.as_str()), ("portfolio", "55"), "that of the account it came for");
+    }
 }
 
 #[test]

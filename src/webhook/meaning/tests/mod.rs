@@ -23,6 +23,7 @@ struct World {
     names: Names,
     facts: HashMap<JobKey, JobFacts>,
     templates: HashMap<String, Timestamp>,
+    portfolios: HashMap<String, String>,
     now: Timestamp,
 }
 
@@ -43,13 +44,13 @@ impl World {
             start: Words::new(["start"]),
         };
         let facts = HashMap::from([(KEY.parse().expect("a key"), facts)]);
-        Self { rules, names, facts, templates: HashMap::new(), now: NOW }
+        Self { rules, names, facts, templates: HashMap::new(), portfolios: HashMap::new(), now: NOW }
     }
 
     fn says(&self, body: &Value) -> Meaning {
         let notices = notice::read(body.to_string().as_bytes(), self.now);
-        let Self { rules, names, facts, templates, now } = self;
-        news(notices, &Known { rules, names, facts, templates, now: *now })
+        let Self { rules, names, facts, templates, portfolios, now } = self;
+        news(notices, &Known { rules, names, facts, templates, portfolios, now: *now })
     }
 }
 

@@ -1,0 +1,96 @@
+//! One reading of an account, or of a number whose account nobody knows, and what the ledger keeps of it.
+
+use crate::clock::Timestamp;
+use crate::config::AuthHeader;
+use crate::graph::Usage;
+use crate::graph::reads::{PhoneNumber, ReadError, Reads};
+use crate::job::NumberId;
+use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, MessagingLimit, News, PORTFOLIO};
+
+use super::accounts::{Account, Token};
+use super::refresh::NUMBER;
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// The account; empty if unknown.
+    pub waba: String,
+    /// Its portfolio and its name; none: Meta does not say.
+    pub owner: Option<(String, String)>,
+    /// Numbers, with their fields.
+    pub numbers: Vec<PhoneNumber>,
+    /// How much of the quota of calls is used.
+    pub usage: Usage,
+}
+
+impl Survey {
+    /// Reads an account: two calls, however many numbers it has (and one more for each hundred).
+    pub async fn account(reads: &Reads, header: &AuthHeader, account: &Account) -> Result<Self, ReadError> {
+        let credential = account.token.header(header);
+        let (numbers, usage) = reads.phone_numbers(&account.waba, &credential).await?;
+        let owner = match &account.portfolio {
+            Some(portfolio) => Some((portfolio.clone(), String::new())),
+            None => match reads.account(&account.waba, &credential).await {
+                Ok(read) => read.owner_business_info.map(|owner| (owner.id, read.name.unwrap_or_default())),
+                Err(error) => {
+                    // A token that may send need not be let see this.
+                    tracing::debug!(waba = account.waba, %error, "who owns account {} cannot be read: {error}", account.waba);
+                    None
+                }
+            },
+        };
+        Ok(Self { waba: account.waba.clone(), owner, numbers, usage })
+    }
+
+    /// Reads one number. `waba` is its account; empty if unknown.
+    pub async fn number(
+        reads: &Reads,
+        header: &AuthHeader,
+        (id, token): (&NumberId, &Token),
+        waba: &str,
+    ) -> Result<Self, ReadError> {
+        let (number, usage) = reads.phone_number(id, &token.header(header)).await?;
+        Ok(Self { waba: waba.to_owned(), owner: None, numbers: vec![number], usage })
+    }
+
+    /// Keeps it. `portfolio` is what is known of the owner where this reading does not say.
+    pub async fn keep(&self, ledger: &Ledger, portfolio: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
+        let mut rows: Vec<FleetRow> = self.numbers.iter().map(|number| self.row(number, now)).collect();
+        if let Some((portfolio, name)) = &self.owner {
+            rows.push(FleetRow::account(&self.waba, portfolio, name, now));
+        }
+        if !rows.is_empty() {
+            ledger.fleet_put(rows).await?;
+        }
+        let portfolio = self.owner.as_ref().map(|(portfolio, _)| portfolio.as_str()).or(portfolio).unwrap_or_default();
+        let Some(limit) = self.limit() else { return Ok(()) };
+        let (field, value) = limit.field();
+        let fields = FieldsNews {
+            kind: PORTFOLIO.to_owned(),
+            id: portfolio.to_owned(),
+            parent: String::new(),
+            fields: [(field.to_owned(), value)].into_iter().collect(),
+            at: now,
+        };
+        // Laid over what else is known of it; what is known already changes nothing.
+        ledger.apply(News { fields: vec![fields], ..News::default() }, now).await?;
+        Ok(())
+    }
+
+    fn row(&self, number: &PhoneNumber, now: Timestamp) -> FleetRow {
+        FleetRow {
+            kind: NUMBER.to_owned(),
+            id: number.id.clone(),
+            parent: self.waba.clone(),
+            fields: serde_json::to_string(number).expect("fields are texts and flags"),
+            read_at: now,
+        }
+    }
+
+    /// The portfolio's limit. Its numbers all say the same; should they not, the lowest is the safe one.
+    fn limit(&self) -> Option<MessagingLimit> {
+        let said = self.numbers.iter().filter_map(|number| number.whatsapp_business_manager_messaging_limit.as_deref());
+        let limits = said.filter_map(|said| MessagingLimit::read(&said.into()));
+        limits.min_by_key(|limit| limit.count().unwrap_or(u64::MAX))
+    }
+}
