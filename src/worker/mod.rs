@@ -18,6 +18,7 @@ pub mod leases;
 pub mod number;
 pub mod ownership;
 pub mod pacer;
+pub mod pairs;
 pub mod picture;
 pub mod pool;
 mod receiving;
