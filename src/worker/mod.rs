@@ -19,7 +19,9 @@ pub mod number;
 pub mod ownership;
 pub mod pacer;
 pub mod pairs;
+mod picking;
 pub mod picture;
+mod placing;
 pub mod pool;
 mod receiving;
 pub mod reception;
@@ -30,6 +32,7 @@ mod resting;
 pub mod retry;
 pub mod scheduler;
 mod sending;
+mod shelf;
 pub mod shell;
 #[cfg(test)]
 mod simulation;

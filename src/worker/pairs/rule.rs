@@ -32,7 +32,13 @@ impl PairRule {
         for priority in Priority::ALL {
             bursts[priority.index()] = burst(priority).clamp(1, MOST);
         }
-        Self { interval, margin: network + interval / 100, bursts }
+        let margin = if interval.is_zero() { Duration::ZERO } else { network + interval / 100 };
+        Self { interval, margin, bursts }
+    }
+
+    /// Everybody may write to everybody.
+    pub fn none() -> Self {
+        Self::new(Duration::ZERO, Duration::ZERO, MOST, MOST, MOST)
     }
 
     /// The longest burst of a priority, counted with what went before it.
