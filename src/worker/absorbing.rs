@@ -66,6 +66,9 @@ impl Worker {
             }
         };
         self.intake.learn(&mut self.core.scheduler, wanted, &claimed);
+        for (lane, _) in wanted.lanes.iter().zip(&wanted.rooms).filter(|(_, room)| room.fresh > 0) {
+            self.core.scheduler.caught_up(*lane, asked);
+        }
         let now = clock::now();
         self.telling.claimed(&claimed, now.mono.since(asked), now.wall);
         let mut homeless = Vec::new();

@@ -36,6 +36,7 @@ mod shelf;
 pub mod shell;
 #[cfg(test)]
 mod simulation;
+mod spilling;
 pub mod telling;
 mod trying;
 pub mod verdict;
