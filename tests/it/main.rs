@@ -25,6 +25,7 @@ mod media;
 mod numbers;
 mod operators;
 mod owning;
+mod pairs;
 mod process;
 #[cfg(feature = "services")]
 mod producer;

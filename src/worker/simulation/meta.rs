@@ -40,8 +40,9 @@ pub(super) enum Answer {
 pub(super) struct Meta {
     /// Arrivals of the last second, by number.
     recent: BTreeMap<usize, VecDeque<Duration>>,
-    /// When the burst to a person began, and how long it is, by number and sender.
-    bursts: BTreeMap<(u64, usize, u64), (Duration, u32)>,
+    /// When the burst to a person began, how long it is and how long the highest of its priorities lets it be, by
+    /// sender and number.
+    bursts: BTreeMap<(u64, usize, u64), (Duration, u32, u32)>,
     seen: BTreeSet<(u64, u32)>,
     /// How often each job was taken.
     pub taken: BTreeMap<u64, u32>,
@@ -98,12 +99,14 @@ impl Meta {
     /// A burst is borrowed within six seconds, and nothing more goes until all of it is paid back.
     fn count_pair(&mut self, now: Duration, arrival: Arrival) {
         let key = (arrival.life, arrival.number, arrival.person);
-        let (first, length) = self.bursts.entry(key).or_insert((now, 0));
+        let (first, length, most) = self.bursts.entry(key).or_insert((now, 0, 0));
         if now >= *first + SIX_SECONDS * *length {
-            (*first, *length) = (now, 0);
+            (*first, *length, *most) = (now, 0, 0);
         }
         *length += 1;
-        let lent = *length == 1 || now < *first + SIX_SECONDS && *length <= arrival.may_borrow;
+        // Whoever borrows may overtake whoever does not, between the ledger and the bytes.
+        *most = arrival.may_borrow.max(*most);
+        let lent = *length == 1 || now < *first + SIX_SECONDS && *length <= *most;
         assert!(lent, "the {length}. of a burst since {first:?}: {arrival:?}");
     }
 }
