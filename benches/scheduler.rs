@@ -20,6 +20,7 @@ use tidegate::worker::lane::Delivery;
 use tidegate::worker::launch::{Core, Start};
 use tidegate::worker::number::{NumberSpec, Ready, Tenure};
 use tidegate::worker::pacer::Limit;
+use tidegate::worker::pairs::PairRule;
 use tidegate::worker::scheduler::{Pick, Scheduler};
 use uuid::Uuid;
 
@@ -110,6 +111,8 @@ fn later(now: Now, at: Mono) -> Now {
 impl Bench {
     fn new(numbers: usize, waiting: usize, admissions: Vec<Admission>) -> Self {
         let mut core = Core::new(Scheduler::new(Duration::from_millis(50)));
+        // One recipient gets them all.
+        core.scheduler.set_pair_rule(PairRule::none());
         let now = Now { mono: Mono::from_nanos(0), wall: Timestamp::from_millis(0) };
         let pool = core.scheduler.pool(&PoolName::default_pool());
         for n in 0..numbers {
@@ -151,6 +154,7 @@ impl Bench {
                     None
                 }
                 Pick::Park(_, hold) => panic!("nothing is held, least of all by {hold:?}"),
+                Pick::Defer(_, until, reason) => panic!("nobody waits until {until}, least of all for {reason}"),
                 Pick::WaitUntil(at) => Some(at),
                 Pick::Idle => Some(self.now.mono + Duration::from_secs(1)),
             };

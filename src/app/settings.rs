@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, OptoutCategory, Publish, UnknownConfig};
+use crate::config::{Config, OptoutCategory, PairConfig, Publish, UnknownConfig};
 use crate::fleet;
 use crate::graph;
 use crate::job::Category;
@@ -13,6 +13,7 @@ use crate::webhook::meaning::{Rules, Words};
 use crate::worker::Settings;
 use crate::worker::attempt::{AttemptTimes, Policy};
 use crate::worker::intake::Caps;
+use crate::worker::pairs::PairRule;
 use crate::worker::retry::Retries;
 
 /// How long an app may take to take an event.
@@ -62,10 +63,17 @@ pub(super) fn settings(config: &Config) -> Settings {
         caps: Caps { count: config.worker.in_hand, bytes: config.worker.in_hand_bytes.as_usize() },
         admit_ahead: config.worker.admit_ahead,
         pacing_margin: config.pacing.margin,
+        pair_rule: pair_rule(config),
         write_timeout: config.cloud_api.write_timeout,
         connections: graph::Settings::default().max_connections,
         drain: config.worker.drain,
     }
+}
+
+/// How often a number writes to one person.
+fn pair_rule(config: &Config) -> PairRule {
+    let PairConfig { interval, burst_normal, burst_high, burst_urgent } = config.pair;
+    PairRule::new(interval, config.pacing.margin, burst_urgent, burst_high, burst_normal)
 }
 
 /// Where events go beside the broker, if anywhere.

@@ -18,6 +18,19 @@ pub struct QuotaConfig {
     pub window: Duration,
 }
 
+/// Group `pair`: how often one number writes to one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairConfig {
+    /// One message in this time; zero: no limit.
+    pub interval: Duration,
+    /// The longest burst of `normal` jobs.
+    pub burst_normal: u32,
+    /// The same of `high` ones.
+    pub burst_high: u32,
+    /// The same of `urgent` ones.
+    pub burst_urgent: u32,
+}
+
 /// Group `retry`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryConfig {
@@ -66,6 +79,16 @@ impl QuotaConfig {
         let used_elsewhere = reader.amount("quota.used_elsewhere", 0..=1_000_000_000);
         let window = reader.span("quota.window", Duration::from_secs(1)..=Duration::from_secs(86_400));
         Ok(Self { limit: limit?, reserve: reserve?, used_elsewhere: used_elsewhere?, window: window? })
+    }
+}
+
+impl PairConfig {
+    pub(super) fn read(reader: &mut Reader) -> Result<Self, Told> {
+        let interval = reader.span("pair.interval", Duration::ZERO..=Duration::from_secs(3600));
+        // Meta lends 45 at most.
+        let mut burst = |priority: &str| reader.amount(&format!("pair.burst_{priority}"), 1..=45);
+        let (normal, high, urgent) = (burst("normal"), burst("high"), burst("urgent"));
+        Ok(Self { interval: interval?, burst_normal: normal?, burst_high: high?, burst_urgent: urgent? })
     }
 }
 

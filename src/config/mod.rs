@@ -37,7 +37,7 @@ pub use fleet::{AccountConfig, Discover, DisplayNumber, FleetConfig, NumberConfi
 pub use http::{ApiConfig, EventsConfig, OpsConfig, Publish, WebhookConfig};
 pub use layers::{DEFAULT_TOML, Sources};
 pub use ledger::{Chosen, LedgerConfig, LedgerUrl, Migrate};
-pub use limits::{QualityConfig, QuotaConfig, RetryConfig, UnknownConfig};
+pub use limits::{PairConfig, QualityConfig, QuotaConfig, RetryConfig, UnknownConfig};
 pub use log::{LogConfig, LogFormat};
 pub use optouts::{OptoutCategory, OptoutsConfig};
 pub use pace::{Pace, PaceError, PaceUnit};
@@ -88,6 +88,8 @@ pub struct Config {
     pub fleet: FleetConfig,
     /// The messaging limit.
     pub quota: QuotaConfig,
+    /// Too much for one person.
+    pub pair: PairConfig,
     /// Trying again.
     pub retry: RetryConfig,
     /// What nobody can tell.
@@ -196,6 +198,7 @@ impl Config {
         let pools = PoolConfig::read_all(reader, &numbers);
         let fleet = FleetConfig::read(reader);
         let quota = QuotaConfig::read(reader);
+        let pair = PairConfig::read(reader);
         let retry = RetryConfig::read(reader);
         let unknown = UnknownConfig::read(reader);
         let worker = WorkerConfig::read(reader);
@@ -232,6 +235,7 @@ impl Config {
             accounts: accounts?,
             fleet: fleet?,
             quota: quota?,
+            pair: pair?,
             retry: retry?,
             unknown: unknown?,
             worker: worker?,

@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 use super::{
     AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, CostFilter, CostRow, Dead, DeadRow,
-    Enqueued, Erased, FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger,
-    LedgerError, News, OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled, Settlement, Signal,
-    Swept, TrailEntry, UnknownWait, Unseen, WindowNews, WorkerId,
+    Deferral, Enqueued, Erased, FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow,
+    Ledger, LedgerError, News, OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled, Settlement,
+    Signal, Swept, TrailEntry, UnknownWait, Unseen, WindowNews, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
@@ -83,8 +83,9 @@ impl Ledger {
         }
     }
 
-    /// Lets claimed rows wait until a time, and says why.
-    pub async fn defer(&self, jobs: Vec<(JobKey, Timestamp, Reason)>, now: Timestamp) -> Result<(), LedgerError> {
+    /// Lets jobs in hand wait until a time, and says why. A delivered job that the ledger knows already is left as it
+    /// stands.
+    pub async fn defer(&self, jobs: Vec<Deferral>, now: Timestamp) -> Result<(), LedgerError> {
         match self {
             Self::Sqlite(ledger) => ledger.defer(jobs, now).await,
             Self::Postgres(ledger) => ledger.defer(jobs, now).await,

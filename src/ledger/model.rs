@@ -270,6 +270,19 @@ pub struct Parking {
     pub delivered: Option<Routed>,
 }
 
+/// A job in hand whose time has not come.
+#[derive(Clone, Debug)]
+pub struct Deferral {
+    /// The job.
+    pub key: JobKey,
+    /// When it is due.
+    pub due: Timestamp,
+    /// Why it waits.
+    pub reason: Reason,
+    /// The job, if the broker delivered it: it gets its row from this, unless it has one.
+    pub delivered: Option<Routed>,
+}
+
 /// What became of a [`Settlement`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {

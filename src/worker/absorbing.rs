@@ -7,7 +7,7 @@ use crate::hold::HoldSet;
 use crate::job::Job;
 use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, LedgerError, Routed, Settled, Settlement};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Reason};
 use crate::queue::Ticket;
 
 use super::attempt::{self, Finished};
@@ -48,7 +48,7 @@ impl Worker {
     fn put_back(&mut self, batch: PutBack, answer: Result<(), LedgerError>) {
         self.open.putting -= 1;
         match (answer, batch) {
-            (Ok(()), PutBack::Park(_, tickets)) => self.acks.extend(tickets),
+            (Ok(()), PutBack::Park(_, tickets) | PutBack::Defer(_, tickets)) => self.acks.extend(tickets),
             (Ok(()), PutBack::GiveBack(_)) => {}
             (Err(error), batch) => {
                 self.put_backs.push(batch);
@@ -67,6 +67,9 @@ impl Worker {
             }
         };
         self.intake.learn(&mut self.core.scheduler, wanted, &claimed);
+        for (lane, _) in wanted.lanes.iter().zip(&wanted.rooms).filter(|(_, room)| room.fresh > 0) {
+            self.core.scheduler.caught_up(*lane, asked);
+        }
         let now = clock::now();
         self.telling.claimed(&claimed, now.mono.since(asked), now.wall);
         let mut homeless = Vec::new();
@@ -144,6 +147,9 @@ impl Worker {
         self.answer_time = (self.answer_time * (ANSWER_STEP - 1) + took) / ANSWER_STEP;
         self.telling.answered(&self.ways[number.slot()].metrics, &outcome, took);
         let refused = matches!(outcome, Outcome::Refused(_));
+        if matches!(outcome, Outcome::NotSent(_)) {
+            self.core.not_sent(number, &delivery);
+        }
         let spec = &self.core.scheduler.number(number).spec;
         let finished = Finished { admission, delivery: &delivery, spec, probe, outcome };
         let conclusion = attempt::conclude(finished, &self.settings.policy, &mut self.rng, now);
@@ -155,6 +161,9 @@ impl Worker {
             self.core.throttled(number, now.mono);
         }
         let mut settlement = conclusion.settlement;
+        if let Fate::Retry { due, reason: Reason::PairLimit, .. } = &settlement.fate {
+            self.core.pair_refused(number, &delivery, now.mono + due.since(now.wall), now.mono);
+        }
         if settlement.hold.is_none() {
             settlement.hold = self.rest(number, &conclusion.verdict, now);
         }

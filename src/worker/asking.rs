@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
 use crate::job::{Job, JobKey};
-use crate::ledger::{AdmitRequest, Hand, Parking};
+use crate::ledger::{AdmitRequest, Deferral, Hand, Parking};
 use crate::outcome::Reason;
 
 use super::attempt;
@@ -25,20 +25,29 @@ impl Worker {
     /// Takes what the core picks, and asks the ledger for all of it at once.
     pub(super) fn choose(&mut self, now: Now) {
         let mut choices = Vec::new();
-        let mut parked = Vec::new();
-        let mut tickets = Vec::new();
-        while choices.len() < MOST_CHOICES && parked.len() < MOST_CHOICES / 5 {
+        let (mut parked, mut tickets) = (Vec::new(), Vec::new());
+        let (mut deferred, mut deferred_tickets) = (Vec::new(), Vec::new());
+        while choices.len() < MOST_CHOICES && parked.len() + deferred.len() < MOST_CHOICES / 5 {
             match self.core.scheduler.pick(now) {
                 Pick::Admit(choice) => choices.push(choice),
                 Pick::Park(delivery, hold) => {
                     parked.push(Parking { key: delivery.job().key, hold, delivered: delivery.delivered() });
                     tickets.extend(delivery.ticket);
                 }
+                Pick::Defer(delivery, due, reason) => {
+                    self.intake.expect(due);
+                    self.telling.metrics.pair_deferred.inc();
+                    deferred.push(Deferral { key: delivery.job().key, due, reason, delivered: delivery.delivered() });
+                    deferred_tickets.extend(delivery.ticket);
+                }
                 Pick::WaitUntil(_) | Pick::Idle => break,
             }
         }
         if !parked.is_empty() {
             self.put_backs.push(PutBack::Park(parked, tickets));
+        }
+        if !deferred.is_empty() {
+            self.put_backs.push(PutBack::Defer(deferred, deferred_tickets));
         }
         let (trials, choices) = self.pick_trials(choices);
         self.ask_to_try(trials, now);
@@ -106,6 +115,7 @@ impl Worker {
             let answer = async move {
                 let answer = match batch {
                     PutBack::Park(jobs, _) => ledger.park(jobs, now.wall).await,
+                    PutBack::Defer(jobs, _) => ledger.defer(jobs, now.wall).await,
                     PutBack::GiveBack(jobs) => ledger.give_back(id, jobs).await,
                 };
                 Event::PutBack(kept, answer)

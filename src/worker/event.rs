@@ -3,7 +3,9 @@
 use crate::clock::{Mono, Now};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
-use crate::ledger::{Admission, Admitted, Claimed, Lease, LeaseRow, LedgerError, Parking, Settled, Settlement};
+use crate::ledger::{
+    Admission, Admitted, Claimed, Deferral, Lease, LeaseRow, LedgerError, Parking, Settled, Settlement,
+};
 use crate::outcome::Outcome;
 use crate::queue::Ticket;
 
@@ -36,7 +38,7 @@ pub(super) enum Event {
     Counted(Result<(), LedgerError>),
     /// To the question which holds stand.
     Holds(Result<Vec<Hold>, LedgerError>),
-    /// To a batch that was parked or given back.
+    /// To a batch that was parked, put off or given back.
     PutBack(PutBack, Result<(), LedgerError>),
     /// To a batch of deliveries that go no further here.
     SetAside(Vec<(Aside, Ticket)>, Result<(), LedgerError>),
@@ -59,6 +61,8 @@ pub(super) struct Ask {
 pub(super) enum PutBack {
     /// To wait under holds; what the broker delivered is acked then.
     Park(Vec<Parking>, Vec<Ticket>),
+    /// To wait until a time; what the broker delivered is acked then.
+    Defer(Vec<Deferral>, Vec<Ticket>),
     /// To stand where they stood.
     GiveBack(Vec<JobKey>),
 }

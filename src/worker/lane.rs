@@ -9,6 +9,7 @@ use crate::ledger::{Route, Routed};
 use crate::queue::Ticket;
 
 use super::index::{NumberIdx, PoolIdx};
+use super::spilling::Spill;
 
 /// One job in this worker's hands, from a waiting row or from the broker.
 ///
@@ -86,6 +87,8 @@ pub struct Lane {
     pub(super) more_fresh: bool,
     /// Whether the source may have jobs of it that are due.
     pub(super) more_timed: bool,
+    /// What the broker delivered of it and waits in rows.
+    pub(super) spill: Spill,
 }
 
 impl Lane {
@@ -100,6 +103,7 @@ impl Lane {
             listed: None,
             more_fresh: true,
             more_timed: true,
+            spill: Spill::default(),
         }
     }
 

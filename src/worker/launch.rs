@@ -12,6 +12,7 @@ use super::index::NumberIdx;
 use super::lane::Delivery;
 use super::number::{Blocked, Ready, Standing, Tenure};
 use super::pacer::{Limit, Permit, Slot};
+use super::pairs::PairKey;
 use super::scheduler::Scheduler;
 
 /// A hold that was just placed is read back from the ledger by then.
@@ -75,7 +76,9 @@ impl Core {
 
     /// The ledger let a job not through, or did not answer: its place is free again.
     pub fn not_admitted(&mut self, number: NumberIdx, delivery: &Delivery, probe: Option<HoldId>, now: Mono) {
-        self.scheduler.numbers[number.slot()].answered(delivery.job().priority);
+        let entry = &mut self.scheduler.numbers[number.slot()];
+        entry.answered(delivery.job().priority);
+        entry.pairs.refund(PairKey::of(&delivery.job().to));
         self.probe_over(probe, now);
         self.scheduler.refresh(number, now);
     }
@@ -91,6 +94,7 @@ impl Core {
             let number = &mut self.scheduler.numbers[number_idx.slot()];
             let Some(ready) = number.pop_ready(others) else { continue };
             if let Some(cause) = self.last_look(number_idx, &ready, now) {
+                self.refund(number_idx, &ready);
                 self.relist(number_idx, now.mono);
                 return Start::Stopped(ready, number_idx, cause);
             }
@@ -102,6 +106,7 @@ impl Core {
                 }
                 Slot::Now(permit) => {
                     number.started(ready.delivery.job().priority, others);
+                    number.pairs.started(PairKey::of(&ready.delivery.job().to), now.mono);
                     self.relist(number_idx, now.mono);
                     self.scheduler.refresh(number_idx, now.mono);
                     let Ready { admission, delivery, probe, admitted_at, start_by: _ } = ready;
@@ -129,7 +134,9 @@ impl Core {
         let job = ready.delivery.job();
         let late = now.mono >= ready.start_by || now.wall >= job.expires_at;
         let stopped = matches!(number.blocked, Blocked::Until(_)) || !number.standing.may_send;
-        if late || stopped || !number.holds_lease(now.mono) {
+        // Overtaken for so long that what it was to borrow is not lent any more.
+        let owes = !number.pairs.may_start(PairKey::of(&job.to), now.mono);
+        if late || stopped || owes || !number.holds_lease(now.mono) {
             return Some(NotSentCause::LastLook);
         }
         if self.scheduler.holds.is_empty() {
@@ -154,6 +161,20 @@ impl Core {
         self.scheduler.numbers[number.slot()].finished(fault);
         self.probe_over(probe, now);
         self.scheduler.refresh(number, now);
+    }
+
+    /// A send that was started has come to nothing: no byte of it left.
+    pub fn not_sent(&mut self, number: NumberIdx, delivery: &Delivery) {
+        self.scheduler.numbers[number.slot()].pairs.refund_started(PairKey::of(&delivery.job().to));
+    }
+
+    /// Meta refused a job, since its number had written to this person too often: nobody else of that pair before then.
+    pub fn pair_refused(&mut self, number: NumberIdx, delivery: &Delivery, until: Mono, now: Mono) {
+        self.scheduler.numbers[number.slot()].pairs.refused(PairKey::of(&delivery.job().to), until, now);
+    }
+
+    fn refund(&mut self, number: NumberIdx, ready: &Ready) {
+        self.scheduler.numbers[number.slot()].pairs.refund(PairKey::of(&ready.delivery.job().to));
     }
 
     /// The receiver counted too many from this number.
@@ -217,6 +238,7 @@ impl Core {
         for idx in self.scheduler.indices() {
             let ready = self.scheduler.numbers[idx.slot()].pop_overdue(now);
             if !ready.is_empty() {
+                ready.iter().for_each(|ready| self.refund(idx, ready));
                 overdue.extend(ready.into_iter().map(|ready| (idx, ready)));
                 self.scheduler.refresh(idx, now);
             }
@@ -229,9 +251,8 @@ impl Core {
         self.due.clear();
         self.listed.fill(None);
         let mut cleared = Vec::new();
-        for (slot, number) in self.scheduler.numbers.iter_mut().enumerate() {
-            let idx = NumberIdx(u32::try_from(slot).expect("fewer numbers than 2^32"));
-            cleared.extend(std::iter::from_fn(|| number.pop_ready(0)).map(|ready| (idx, ready)));
+        for idx in self.scheduler.indices() {
+            cleared.extend(self.pop_all(idx).into_iter().map(|ready| (idx, ready)));
         }
         cleared
     }
@@ -239,8 +260,14 @@ impl Core {
     /// Takes all that is admitted for one number and not started off the pad: it is another worker's from now on.
     pub fn clear_pad_of(&mut self, number: NumberIdx) -> Vec<Ready> {
         self.unlist(number);
+        self.pop_all(number)
+    }
+
+    fn pop_all(&mut self, number: NumberIdx) -> Vec<Ready> {
         let entry = &mut self.scheduler.numbers[number.slot()];
-        std::iter::from_fn(|| entry.pop_ready(0)).collect()
+        let popped: Vec<Ready> = std::iter::from_fn(|| entry.pop_ready(0)).collect();
+        popped.iter().for_each(|ready| self.refund(number, ready));
+        popped
     }
 
     fn relist(&mut self, idx: NumberIdx, now: Mono) {

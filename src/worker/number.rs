@@ -12,6 +12,7 @@ use crate::ledger::{Account, Admission, Fence};
 use super::index::{NumberIdx, PoolIdx};
 use super::lane::{Delivery, stride};
 use super::pacer::{Limit, Pacer};
+use super::pairs::{PairRule, Pairs};
 
 /// At least so many jobs are admitted ahead, however slow the number.
 const LEAST_WINDOW: usize = 4;
@@ -123,6 +124,8 @@ pub struct Number {
     pub spec: NumberSpec,
     /// Gives its permits.
     pub pacer: Pacer,
+    /// Whom it wrote to lately.
+    pub(super) pairs: Pairs,
     pub(super) standing: Standing,
     tenure: Option<Tenure>,
     /// The fence of its latest tenure: another one says that others may have sent in between.
@@ -147,11 +150,12 @@ pub struct Number {
 
 impl Number {
     /// A number that may not send yet: no lease, and a window that begins full.
-    pub fn new(spec: NumberSpec, margin: Duration, now: Mono) -> Self {
+    pub fn new(spec: NumberSpec, margin: Duration, pair_rule: PairRule, now: Mono) -> Self {
         let pacer = Pacer::new(spec.limit, margin, now);
         Self {
             spec,
             pacer,
+            pairs: Pairs::new(pair_rule),
             standing: Standing { may_send: true, weight: 1.0 },
             tenure: None,
             fence: None,

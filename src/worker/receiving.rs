@@ -57,25 +57,46 @@ impl Worker {
         match sort(arrived, &origin, (&self.router, &self.catalogue), now.wall) {
             Sorted::InLine(delivery) if !self.core.scheduler.may_take(&delivery) => self.refused.push(arrived.ticket),
             Sorted::InLine(delivery) => self.take_in_hand(delivery, now.mono),
-            Sorted::Aside(aside) => self.asides.push((aside, arrived.ticket)),
+            Sorted::Aside(aside) => self.lay_aside(aside, arrived.ticket),
         }
     }
 
-    /// A job for one number alone, which is not able here, waits in a row for whoever has it able.
+    /// A job for one number alone, which is not able here or has enough to do, waits in a row of its own.
     fn take_in_hand(&mut self, delivery: Delivery, now: Mono) {
         let scheduler = &mut self.core.scheduler;
         let pinned = delivery.route().pinned.as_ref().map(|id| scheduler.number_of(id));
         let is_here = pinned.is_none_or(|number| number.is_some_and(|number| scheduler.number(number).is_able(now)));
-        let refused = if is_here { scheduler.push(delivery).err() } else { Some(delivery) };
+        let is_wanted = is_here && !scheduler.is_too_much(&delivery, now);
+        let refused = if is_wanted { scheduler.push(delivery).err() } else { Some(delivery) };
         if let Some(Delivery { routed, ticket: Some(ticket), .. }) = refused {
-            self.asides.push((Aside::HandOver(routed), ticket));
+            self.lay_aside(Aside::HandOver(routed), ticket);
+        }
+    }
+
+    fn lay_aside(&mut self, aside: Aside, ticket: Ticket) {
+        if let Aside::HandOver(routed) = &aside {
+            self.core.scheduler.hand_over(routed);
+        }
+        self.asides.push((aside, ticket));
+    }
+
+    /// These are not on their way to rows any more.
+    fn aside_no_more<'a>(&mut self, asides: impl Iterator<Item = &'a (Aside, Ticket)>) {
+        let now = clock::now().mono;
+        for (aside, _) in asides {
+            if let Aside::HandOver(routed) = aside {
+                self.core.scheduler.handed_over(routed, now);
+            }
         }
     }
 
     /// What the broker has taken back is delivered again, here or elsewhere.
     fn forget(&mut self, is_lost: impl Fn(Ticket) -> bool) {
         let lost = self.core.scheduler.take_out(|delivery| delivery.ticket.is_some_and(&is_lost));
-        self.asides.retain(|(_, ticket)| !is_lost(*ticket));
+        let asides = std::mem::take(&mut self.asides);
+        let (gone, kept): (Vec<_>, Vec<_>) = asides.into_iter().partition(|(_, ticket)| is_lost(*ticket));
+        self.asides = kept;
+        self.aside_no_more(gone.iter());
         tracing::warn!(in_hand = lost.len(), "the broker's connection was lost: it delivers {} jobs again", lost.len());
     }
 
@@ -98,7 +119,10 @@ impl Worker {
 
     pub(super) fn set_aside(&mut self, batch: Vec<(Aside, Ticket)>, answer: Result<(), LedgerError>) {
         match answer {
-            Ok(()) => self.acks.extend(batch.into_iter().map(|(_, ticket)| ticket)),
+            Ok(()) => {
+                self.aside_no_more(batch.iter());
+                self.acks.extend(batch.into_iter().map(|(_, ticket)| ticket));
+            }
             Err(error) => {
                 self.asides.extend(batch);
                 self.ledger_failed(&error);

@@ -18,7 +18,7 @@ type Routing = dyn Fn(&From) -> Result<Route, String>;
 /// What is done about a delivery that no number of this worker shall send now.
 #[derive(Clone, Debug)]
 pub enum Aside {
-    /// Its number is another worker's or not able, or its time has not come: it waits in a row of its own.
+    /// Its number is another worker's, not able or busy, or its time has not come: it waits in a row of its own.
     HandOver(Routed),
     /// It came too late, or the broker gave it up as too old.
     Expire(Routed),

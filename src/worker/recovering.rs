@@ -82,8 +82,7 @@ impl Worker {
     }
 
     fn rows_in_hand(&self) -> Vec<JobKey> {
-        let lanes = self.core.scheduler.lanes.iter();
-        let rows = lanes.flat_map(|lane| lane.deliveries()).filter(|delivery| delivery.ticket.is_none());
+        let rows = self.core.scheduler.deliveries().filter(|delivery| delivery.ticket.is_none());
         rows.map(|delivery| delivery.job().key).collect()
     }
 }

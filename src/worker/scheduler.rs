@@ -8,16 +8,19 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Mono, Now};
-use crate::hold::{Effect, HoldId, HoldSet, Passage};
+use crate::clock::{Mono, Now, Timestamp};
+use crate::hold::{HoldId, HoldSet};
 use crate::job::{NumberId, PoolName, Priority};
 use crate::ledger::{Account, Fence, Route};
+use crate::outcome::Reason;
 
 use super::index::{LaneIdx, NumberIdx, PoolIdx};
 use super::lane::{Delivery, Lane, LaneKey, weight};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
+use super::pairs::PairRule;
 use super::pool::Pool;
 use super::quota::Looks;
+use super::shelf::Shelf;
 
 /// A number may have so many requests without an answer, however many numbers there are.
 const LEAST_IN_FLIGHT: usize = 64;
@@ -32,6 +35,8 @@ pub enum Pick {
     Admit(Choice),
     /// This job meets a hold that others may pass: let it wait there.
     Park(Delivery, HoldId),
+    /// This job's turn comes much later, and others overtake it: let it wait until then, for this reason.
+    Defer(Delivery, Timestamp, Reason),
     /// Nothing before this moment.
     WaitUntil(Mono),
     /// Nothing until something happens.
@@ -62,15 +67,18 @@ pub struct Scheduler {
     pool_of: HashMap<PoolName, PoolIdx>,
     pinned: Vec<[LaneIdx; 4]>,
     /// Numbers that will have room at a moment.
-    sleepers: BTreeSet<(Mono, NumberIdx)>,
+    pub(super) sleepers: BTreeSet<(Mono, NumberIdx)>,
     /// Pools with lanes in line, in turn.
-    round: VecDeque<PoolIdx>,
+    pub(super) round: VecDeque<PoolIdx>,
     pub(super) holds: HoldSet,
     pub(super) probing: HashSet<HoldId>,
     pub(super) looks: Looks,
     /// The wall clock less our own, in milliseconds, when numbers were last looked at for holds.
     offset: i64,
     ahead: Duration,
+    pair_rule: PairRule,
+    /// Jobs in hand whose turn comes in a moment.
+    pub(super) shelf: Shelf,
     pub(super) in_hand: usize,
     pub(super) in_hand_bytes: usize,
 }
@@ -93,9 +101,16 @@ impl Scheduler {
             looks: Looks::default(),
             offset: 0,
             ahead,
+            pair_rule: PairRule::default(),
+            shelf: Shelf::default(),
             in_hand: 0,
             in_hand_bytes: 0,
         }
+    }
+
+    /// How often a number writes to one person, for numbers that are added from here on.
+    pub fn set_pair_rule(&mut self, rule: PairRule) {
+        self.pair_rule = rule;
     }
 
     /// Adds a pool, or finds it.
@@ -117,7 +132,7 @@ impl Scheduler {
         self.pinned.push(pinned);
         self.pools[spec.pool.slot()].numbers.push(idx);
         self.number_of.insert(spec.id.clone(), idx);
-        let mut number = Number::new(spec, margin, now.mono);
+        let mut number = Number::new(spec, margin, self.pair_rule, now.mono);
         number.look_at(&self.holds, now);
         self.numbers.push(number);
         idx
@@ -183,127 +198,8 @@ impl Scheduler {
         self.ahead = ahead;
     }
 
-    /// Takes a job in hand. Given back if no lane of this worker is its.
-    pub fn push(&mut self, delivery: Delivery) -> Result<(), Delivery> {
-        self.place(delivery, Lane::push)
-    }
-
-    /// Takes a job in hand again that could not go: the first in its line.
-    pub fn push_front(&mut self, delivery: Delivery) -> Result<(), Delivery> {
-        self.place(delivery, Lane::push_front)
-    }
-
-    fn place(&mut self, delivery: Delivery, put: fn(&mut Lane, Delivery)) -> Result<(), Delivery> {
-        let Some(idx) = self.lane_of(delivery.route(), delivery.job().priority) else {
-            return Err(delivery);
-        };
-        self.in_hand += 1;
-        self.in_hand_bytes += delivery.bytes;
-        let lane = &mut self.lanes[idx.slot()];
-        let was_empty = lane.is_empty();
-        put(lane, delivery);
-        let pool_idx = lane.key().pool;
-        if was_empty {
-            self.pools[pool_idx.slot()].wake(idx, lane);
-            self.activate(pool_idx);
-        }
-        Ok(())
-    }
-
-    fn activate(&mut self, idx: PoolIdx) {
-        let pool = &mut self.pools[idx.slot()];
-        if !pool.active {
-            pool.active = true;
-            self.round.push_back(idx);
-        }
-    }
-
-    /// The next job and its number.
-    pub fn pick(&mut self, now: Now) -> Pick {
-        self.notice_clock(now);
-        self.wake_numbers(now);
-        while let Some(pool) = self.round.front().copied() {
-            let Some(lane) = self.pools[pool.slot()].next_lane() else {
-                self.pools[pool.slot()].active = false;
-                self.round.pop_front();
-                continue;
-            };
-            let Some(number) = self.number_for(lane) else {
-                // Put back by `refresh`, when a number has room again.
-                self.pools[pool.slot()].unlist(lane, &mut self.lanes[lane.slot()]);
-                continue;
-            };
-            if !self.numbers[number.slot()].holds_lease(now.mono) {
-                // It ran out, and nothing has looked since.
-                self.refresh(number, now.mono);
-                continue;
-            }
-            if let Some(pick) = self.take(lane, number, now) {
-                self.round.rotate_left(1);
-                return pick;
-            }
-        }
-        self.sleepers.first().map_or(Pick::Idle, |(at, _)| Pick::WaitUntil(*at))
-    }
-
-    /// When a number will have room that has none now.
-    pub fn next_wake(&self) -> Option<Mono> {
-        self.sleepers.first().map(|(at, _)| *at)
-    }
-
-    fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
-        let key = self.lanes[lane.slot()].key();
-        let class = Class::of(key.priority);
-        match key.pinned {
-            None => self.pools[key.pool.slot()].next_number(class),
-            Some(number) => self.numbers[number.slot()].listed[class as usize].map(|_| number),
-        }
-    }
-
-    /// None if the number proved to be held as a whole: then nothing was taken, and the number stands back.
-    fn take(&mut self, lane_idx: LaneIdx, number_idx: NumberIdx, now: Now) -> Option<Pick> {
-        let lane = &mut self.lanes[lane_idx.slot()];
-        let delivery = lane.pop().expect("a lane in line has a job");
-        let pool = &mut self.pools[lane.key().pool.slot()];
-        let number = &mut self.numbers[number_idx.slot()];
-        let (probe, parked) = match passage(&self.holds, number, &delivery, now) {
-            Passage::Free => (None, None),
-            // Its end is the ledger's to write, with the job.
-            Passage::Blocked(hold) if hold.effect == Effect::End => (None, None),
-            Passage::Probe(hold) if !self.probing.contains(&hold.id) => (Some(hold.id), None),
-            Passage::Blocked(hold) | Passage::Probe(hold) => (None, Some(hold.id)),
-        };
-        // A hold over the whole number parks nobody: the number stands back, and its jobs are free for others.
-        let whole = parked.is_some_and(|hold| number.blocked == Blocked::Probe(hold));
-        if whole || (parked.is_some() && number.missed_a_hold(&self.holds, now)) {
-            lane.push_front(delivery);
-            // The wall clock may have stepped back behind the hold's end: then it is no probe any more.
-            number.look_at(&self.holds, now);
-            self.refresh(number_idx, now.mono);
-            return None;
-        }
-        self.in_hand -= 1;
-        self.in_hand_bytes -= delivery.bytes;
-        if let Some(hold) = parked {
-            pool.unlist(lane_idx, lane);
-            pool.list(lane_idx, lane);
-            return Some(Pick::Park(delivery, hold));
-        }
-        pool.charge(lane_idx, lane);
-        if lane.key().pinned.is_none() {
-            pool.number_took(number.pass);
-        }
-        let fence = number.fence().expect("a number that is chosen holds its lease");
-        number.ask(delivery.job().priority);
-        if let Some(hold) = probe {
-            self.probing.insert(hold);
-        }
-        self.refresh(number_idx, now.mono);
-        Some(Pick::Admit(Choice { delivery, number: number_idx, fence, probe }))
-    }
-
     /// Holds end by the wall clock and alarms go by our own: after a step of the first, every alarm is wrong.
-    fn notice_clock(&mut self, now: Now) {
+    pub(super) fn notice_clock(&mut self, now: Now) {
         let offset = now.wall.as_millis() - i64::try_from(now.mono.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
         if offset.abs_diff(self.offset) > CLOCK_STEP {
             self.offset = offset;
@@ -311,7 +207,7 @@ impl Scheduler {
         }
     }
 
-    fn wake_numbers(&mut self, now: Now) {
+    pub(super) fn wake_numbers(&mut self, now: Now) {
         while let Some((at, number)) = self.sleepers.first().copied() {
             if at > now.mono {
                 break;
@@ -437,7 +333,8 @@ impl Scheduler {
     /// How many jobs of a priority are in hand.
     pub fn in_hand_of(&self, priority: Priority) -> usize {
         let lanes = self.lanes.iter().filter(|lane| lane.key().priority == priority);
-        lanes.map(|lane| lane.fresh() + lane.timed()).sum()
+        let on_shelf = self.shelf.deliveries().filter(|delivery| delivery.job().priority == priority).count();
+        lanes.map(|lane| lane.fresh() + lane.timed()).sum::<usize>() + on_shelf
     }
 
     /// The weights of a pool's able numbers together.
@@ -457,14 +354,4 @@ impl Scheduler {
     pub fn with_credential(&self, credential: &str) -> Vec<NumberIdx> {
         self.indices().filter(|number| self.number(*number).spec.account.credential == credential).collect()
     }
-}
-
-/// What stands in the way of this job by this number.
-fn passage<'a>(holds: &'a HoldSet, number: &Number, delivery: &Delivery, now: Now) -> Passage<'a> {
-    if holds.is_empty() {
-        return Passage::Free;
-    }
-    let job = delivery.job();
-    let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
-    holds.passage(&number.facts(job, &template), now.wall)
 }

@@ -31,6 +31,7 @@ use super::intake::{Caps, Intake};
 use super::launch::Core;
 use super::number::{NumberSpec, Standing};
 use super::pacer::Limit;
+use super::pairs::PairRule;
 use super::picture::Easel;
 use super::reception::{Aside, Router};
 use super::recovering::Open;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub admit_ahead: Duration,
     /// Room for the network's jitter in a number's window.
     pub pacing_margin: Duration,
+    /// How often a number writes to one person.
+    pub pair_rule: PairRule,
     /// How much is in hand at most.
     pub caps: Caps,
     /// A permit that has not met its connection by then is lost.
@@ -183,6 +186,7 @@ impl Worker {
     /// A worker that serves these numbers, and has not begun.
     pub fn new(parts: Parts, settings: Settings, recruits: Vec<Recruit>, now: Now) -> Self {
         let mut scheduler = Scheduler::new(settings.admit_ahead);
+        scheduler.set_pair_rule(settings.pair_rule);
         scheduler.pool(&PoolName::default_pool());
         let id = WorkerId(uuid::Uuid::now_v7());
         let mut worker = Self {

@@ -300,3 +300,37 @@ async fn pools_have_lanes_of_their_own() {
         assert_eq!(row.number.as_deref(), Some(number), "{}", row.id);
     }
 }
+
+#[tokio::test]
+async fn jobs_for_one_busy_number_do_not_fill_the_lane_that_it_shares() {
+    let mut shared = Shared::with(&["1001", "1002"]).await;
+    shared.world.set("numbers[0].rate", "10/s");
+    let producer = shared.producer().await;
+    let ledger = shared.ledger().await;
+    let worker = shared.world.start();
+    let from = |number: &str, name: &str, count: usize| -> Vec<serde_json::Value> {
+        let job = |n| {
+            let mut job = text(&format!("{name}-{n:03}"), "normal");
+            job["from"] = number.into();
+            job
+        };
+        (0..count).map(job).collect()
+    };
+    producer.publish("default.normal", &from("1001", "busy", 300)).await;
+    producer.publish("default.normal", &from("1002", "idle", 50)).await;
+    shared.world.accepted(350).await;
+    shared.world.all_ended(&ledger).await;
+    worker.stop();
+    let rows = shared.world.rows(&ledger).await;
+    audit(&rows, &shared.world.oracle());
+    let entries = shared.world.oracle().accepted_entries();
+    let last = entries.iter().rposition(|entry| &*entry.number == "1002").expect("some");
+    let before = entries[..last].iter().filter(|entry| &*entry.number == "1001").count();
+    assert!(before < 150, "{before} of 300 went by the busy number before the last by the idle one");
+    // Whether in hand or in a row, they go in order.
+    let id_of = |key: &str| rows.iter().find(|row| row.key.to_string() == key).expect("a row").id.to_string();
+    let busy = entries.iter().filter(|entry| &*entry.number == "1001");
+    let went: Vec<String> =
+        busy.map(|entry| id_of(entry.callback.as_deref().expect("ours").rsplit_once(':').expect("key").0)).collect();
+    assert!(went.is_sorted(), "{went:?}");
+}

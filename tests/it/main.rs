@@ -27,6 +27,7 @@ mod media;
 mod numbers;
 mod operators;
 mod owning;
+mod pairs;
 mod process;
 #[cfg(feature = "services")]
 mod producer;

@@ -59,6 +59,14 @@ impl Shared {
         shared
     }
 
+    /// One number, 1001, whose simulator lets so many seconds pass in one, for the pair limit.
+    pub async fn with_pair_clock(time_scale: f64) -> Self {
+        let mut shared = Self::over(SimConfig { time_scale, ..simulator(&["1001"]) }, &["1001"]);
+        shared.connect();
+        shared.declare(&["default"]).await;
+        shared
+    }
+
     /// The same, with no lanes declared yet and without webhooks.
     pub fn before(numbers: &[&str]) -> Self {
         let mut shared = Self::ledger_only(numbers);

@@ -8,10 +8,9 @@ use super::{claim, hand, sweep};
 use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::ledger::{
-    AdmitRequest, Admitted, Claimed, Enqueued, LaneRoom, LedgerError, Parking, Routed, Settled, Settlement, Swept,
-    UnknownWait, WorkerId,
+    AdmitRequest, Admitted, Claimed, Deferral, Enqueued, LaneRoom, LedgerError, Parking, Routed, Settled, Settlement,
+    Swept, UnknownWait, WorkerId,
 };
-use crate::outcome::Reason;
 
 /// A transaction holds what it changes for at most so many rows.
 const BATCH: usize = 200;
@@ -66,12 +65,9 @@ impl PostgresLedger {
         Ok(())
     }
 
-    pub(in crate::ledger) async fn defer(
-        &self,
-        jobs: Vec<(JobKey, Timestamp, Reason)>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn defer(&self, jobs: Vec<Deferral>, now: Timestamp) -> Result<(), LedgerError> {
         for batch in jobs.chunks(BATCH) {
+            self.shared.desk.introduce(batch.iter().filter_map(|deferral| deferral.delivered.as_ref())).await?;
             self.write((batch.to_vec(), now), |tx, (jobs, now)| Box::pin(hand::defer(tx, jobs, *now))).await?;
         }
         Ok(())

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
 use crate::ledger::end::End;
-use crate::ledger::{LedgerError, Parking, Routed, WorkerId};
+use crate::ledger::{Deferral, LedgerError, Parking, Routed, WorkerId};
 use crate::outcome::{Reason, State};
 
 /// Puts claimed rows back where they stood.
@@ -40,21 +40,36 @@ pub(super) async fn keep_only(tx: &Tx<'_>, worker: WorkerId, in_hand: &[JobKey])
     if lost.is_empty() { Ok(()) } else { give_back(tx, worker, &lost).await }
 }
 
-/// Lets claimed rows wait until a time.
-pub(super) async fn defer(
-    tx: &Tx<'_>,
-    jobs: &[(JobKey, Timestamp, Reason)],
-    now: Timestamp,
-) -> Result<(), LedgerError> {
-    for round in rounds(jobs, |(key, ..)| *key) {
-        let found = find(tx, &round.iter().map(|(_, (key, ..))| *key).collect::<Vec<_>>()).await?;
-        let waits = round.iter().filter_map(|(_, (key, due, reason))| {
-            let job = found.get(*key).filter(|job| is_in_line(job.state))?;
-            Some((job, moved(job, Place::Due(*due), *reason, now)))
-        });
-        change::wait(tx, &waits.collect::<Vec<_>>()).await?;
+/// Lets jobs in hand wait until a time; those that the broker delivered get their rows, unless the ledger knows them.
+pub(super) async fn defer(tx: &Tx<'_>, jobs: &[Deferral], now: Timestamp) -> Result<(), LedgerError> {
+    for round in rounds(jobs, |deferral| deferral.key) {
+        let round: Vec<&Deferral> = round.into_iter().map(|(_, deferral)| deferral).collect();
+        defer_each_once(tx, &round, now).await?;
     }
     Ok(())
+}
+
+async fn defer_each_once(tx: &Tx<'_>, jobs: &[&Deferral], now: Timestamp) -> Result<(), LedgerError> {
+    let found = find(tx, &jobs.iter().map(|deferral| deferral.key).collect::<Vec<_>>()).await?;
+    let delivered = jobs.iter().filter_map(|deferral| deferral.delivered.as_ref());
+    let unseen: Vec<&Routed> = delivered.filter(|routed| !found.is_there(routed.job.key)).collect();
+    let new = take_in(tx, &unseen, now).await?;
+    let (mut waits, mut bodies) = (Vec::new(), Vec::new());
+    for Deferral { key, due, reason, delivered } in jobs {
+        let job = match delivered {
+            None => found.get(*key),
+            Some(routed) => {
+                bodies.extend(found.get(*key).and_then(|job| body_to_keep(job, routed)));
+                new.iter().find(|job| job.key == *key)
+            }
+        };
+        if let Some(job) = job.filter(|job| is_in_line(job.state)) {
+            let wait = Wait { delivered: delivered.as_ref(), ..moved(job, Place::Due(*due), *reason, now) };
+            waits.push((job, wait));
+        }
+    }
+    change::wait(tx, &waits).await?;
+    change::insert_rows(tx, &bodies).await
 }
 
 /// Parks jobs in hand; those that the broker delivered get their rows, unless the ledger knows them.

@@ -10,11 +10,10 @@ use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
-    AdmitRequest, Admitted, Cancelled, Census, Claimed, CostFilter, CostRow, Dead, DeadRow, Enqueued, FleetRow,
-    JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, QuotaRow,
-    Resolution, Routed, Settled, Settlement, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
+    AdmitRequest, Admitted, Cancelled, Census, Claimed, CostFilter, CostRow, Dead, DeadRow, Deferral, Enqueued,
+    FleetRow, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking,
+    QuotaRow, Resolution, Routed, Settled, Settlement, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
-use crate::outcome::Reason;
 
 /// A command beside a running worker holds the write lock for at most so many rows.
 pub(super) const BATCH: usize = 200;
@@ -68,11 +67,7 @@ impl SqliteLedger {
         self.write(jobs.len(), move |desk| desk.park(&jobs, now)).await
     }
 
-    pub(in crate::ledger) async fn defer(
-        &self,
-        jobs: Vec<(JobKey, Timestamp, Reason)>,
-        now: Timestamp,
-    ) -> Result<(), LedgerError> {
+    pub(in crate::ledger) async fn defer(&self, jobs: Vec<Deferral>, now: Timestamp) -> Result<(), LedgerError> {
         self.write(jobs.len(), move |desk| desk.defer(&jobs, now)).await
     }
 

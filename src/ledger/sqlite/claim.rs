@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::JobKey;
 use crate::ledger::end::End;
-use crate::ledger::{Claimed, ClaimedRow, LaneRoom, LedgerError, Parking, Routed};
+use crate::ledger::{Claimed, ClaimedRow, Deferral, LaneRoom, LedgerError, Parking, Routed};
 use crate::outcome::{Reason, State};
 
 const TIMED: &str = "SELECT w.seq, w.expires_at, w.due_at, b.key, b.body, w.held
@@ -316,8 +316,13 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn defer(&self, jobs: &[(JobKey, Timestamp, Reason)], now: Timestamp) -> Result<(), LedgerError> {
-        for (key, due, reason) in jobs {
+    pub(super) fn defer(&self, jobs: &[Deferral], now: Timestamp) -> Result<(), LedgerError> {
+        for Deferral { key, due, reason, delivered } in jobs {
+            if let Some(routed) = delivered
+                && self.insert(routed, &body(&routed.job), now, Begins::InHand)?.is_none()
+            {
+                continue;
+            }
             let Some(job) = self.find(*key)?.filter(|job| is_in_line(job.state)) else { continue };
             let (charged, lost) = (job.charged, job.lost);
             let place = Place::Due(*due);

@@ -39,6 +39,11 @@ impl World {
                 self.fold.park(life, &parked);
                 Reply::Done
             }
+            Request::Defer(deferred) => {
+                self.fold.defer(life, &deferred);
+                self.tell_all(false);
+                Reply::Done
+            }
             Request::GiveBack(keys) => {
                 self.fold.give_back(life, &keys);
                 self.tell_all(false);

@@ -180,6 +180,7 @@ impl Drive {
             match self.core.scheduler.pick(now) {
                 Pick::Admit(choice) => choices.push(choice),
                 Pick::Park(_, hold) => panic!("nothing here is parked, under {hold:?}"),
+                Pick::Defer(_, until, reason) => panic!("nothing here is put off until {until}, for {reason}"),
                 Pick::WaitUntil(at) => break wake = wake.min(at),
                 Pick::Idle => break,
             }

@@ -182,6 +182,14 @@ impl Fold {
         }
     }
 
+    pub(super) fn defer(&mut self, life: Life, deferred: &[(JobKey, Timestamp)]) {
+        for (key, until) in deferred {
+            if self.is_claimed_by(*key, life).is_some() {
+                self.put(seq_of(*key), Place::Waiting { due: Some(*until), hold: None, claimed: None });
+            }
+        }
+    }
+
     pub(super) fn admit(&mut self, life: Life, request: &AdmitRequest, now: Timestamp) -> Admitted {
         let number = number_of(request.number.as_str());
         let seq = seq_of(request.routed.job.key);

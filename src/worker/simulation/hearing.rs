@@ -125,6 +125,9 @@ impl Shell {
             &mut chance.rng,
             now,
         );
+        if matches!(outcome, Outcome::NotSent(_)) {
+            self.core.not_sent(number, &delivery);
+        }
         self.core.finished(number, probe, reading.fault, now.mono);
         if reading.throttled {
             self.core.throttled(number, now.mono);

@@ -105,6 +105,7 @@ impl Lookout {
             let priority = Priority::ALL[self.rng.random_range(0..4)];
             let mut draft = Draft::of(self.pool_of(number), priority);
             draft.template = self.rng.random_range(0..4);
+            draft = draft.to(self.rng.random_range(0..200));
             if self.rng.random_bool(0.2) {
                 draft = draft.pinned(number);
             }
@@ -239,6 +240,10 @@ impl Lookout {
                     let known = self.core.scheduler.holds.iter().find(|known| known.id == hold);
                     let scope = known.expect("a known hold").cover.scope;
                     assert!(scope == Scope::Template, "{} parked under {scope}", delivery.job().key);
+                }
+                Pick::Defer(delivery, until, _) => {
+                    self.in_hand -= 1;
+                    assert!(until > now.wall + ms(2_000), "{} is put off for a moment", delivery.job().key);
                 }
                 Pick::WaitUntil(at) => break Some(at),
                 Pick::Idle => break None,

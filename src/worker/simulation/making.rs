@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::clock::{Mono, Now, Timestamp};
 use crate::hold::{Cover, Effect, Hold, HoldId};
-use crate::job::{Category, Digest, From, Job, JobKey, Message, NumberId, OnUnknown, PoolName, Priority, TemplateRef};
+use crate::job::{
+    Category, Digest, From, Job, JobKey, Message, NumberId, OnUnknown, PoolName, Priority, Recipient, TemplateRef,
+};
 use crate::ledger::{Account, Fence, Route, Routed};
 use crate::outcome::Reason;
 use crate::worker::index::PoolIdx;
@@ -74,16 +76,22 @@ pub(super) struct Draft {
     pub template: usize,
     pub on_unknown: OnUnknown,
     pub expires_at: Timestamp,
+    /// Who gets it; somebody else with each job if not said.
+    pub person: Option<u64>,
 }
 
 impl Draft {
     pub(super) fn of(pool: usize, priority: Priority) -> Self {
         let (template, on_unknown) = (0, OnUnknown::Leave);
-        Self { pool, pinned: None, priority, template, on_unknown, expires_at: Timestamp::MAX }
+        Self { pool, pinned: None, priority, template, on_unknown, expires_at: Timestamp::MAX, person: None }
     }
 
     pub(super) fn pinned(self, number: usize) -> Self {
         Self { pinned: Some(number), ..self }
+    }
+
+    pub(super) fn to(self, person: u64) -> Self {
+        Self { person: Some(person), ..self }
     }
 
     pub(super) fn routed(&self, seq: u64) -> Routed {
@@ -98,7 +106,7 @@ impl Draft {
             digest: Digest::from_bytes(key),
             from: From::Pool(pool_name(self.pool)),
             priority: self.priority,
-            to: "+447700900123".parse().expect("a phone number"),
+            to: phone(self.person.unwrap_or(1_000_000 + seq)),
             message: Message { kind: "template".to_owned(), template: Some(template), json },
             category: if self.template.is_multiple_of(2) { Category::Utility } else { Category::Marketing },
             campaign: None,
@@ -117,6 +125,10 @@ impl Draft {
     pub(super) fn delivery(&self, seq: u64, due_at: Option<Timestamp>) -> Delivery {
         Delivery { routed: self.routed(seq), due_at, ticket: None, bytes: 100 }
     }
+}
+
+fn phone(person: u64) -> Recipient {
+    format!("+4477{:08}", person % 100_000_000).parse().expect("a phone number")
 }
 
 /// The number that [`Draft::routed`] was given.

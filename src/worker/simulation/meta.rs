@@ -11,6 +11,8 @@ use super::plan::{Plan, Sickness};
 use super::reading::{BUSY, CREDENTIAL_SICK, NUMBER_SICK, TEMPLATE_SICK, THROTTLED, UNDELIVERABLE};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// One message to one person from one number in this time.
+const SIX_SECONDS: Duration = Duration::from_secs(6);
 
 /// One request as it arrives.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +21,11 @@ pub(super) struct Arrival {
     pub seq: u64,
     pub attempt: u32,
     pub template: usize,
+    /// To whom, and how much one of this priority may borrow.
+    pub person: u64,
+    pub may_borrow: u32,
+    /// Which run of which worker sends: another one knows nothing of what this one has borrowed.
+    pub life: u64,
 }
 
 /// What the sender gets to see.
@@ -33,6 +40,9 @@ pub(super) enum Answer {
 pub(super) struct Meta {
     /// Arrivals of the last second, by number.
     recent: BTreeMap<usize, VecDeque<Duration>>,
+    /// When the burst to a person began, how long it is and how long the highest of its priorities lets it be, by
+    /// sender and number.
+    bursts: BTreeMap<(u64, usize, u64), (Duration, u32, u32)>,
     seen: BTreeSet<(u64, u32)>,
     /// How often each job was taken.
     pub taken: BTreeMap<u64, u32>,
@@ -55,6 +65,7 @@ impl Meta {
             arrival.number,
             recent.len()
         );
+        self.count_pair(now, arrival);
         assert!(self.seen.insert((arrival.seq, arrival.attempt)), "an admission was sent twice: {arrival:?}");
         self.log.push((now, arrival));
         let after = chance.between(ms(10), ms(200));
@@ -83,6 +94,20 @@ impl Meta {
         }
         let wamid = format!("wamid.{}.{}", arrival.seq, arrival.attempt);
         Answer::After(after, Outcome::Accepted { wamid, held_for_quality: false })
+    }
+
+    /// A burst is borrowed within six seconds, and nothing more goes until all of it is paid back.
+    fn count_pair(&mut self, now: Duration, arrival: Arrival) {
+        let key = (arrival.life, arrival.number, arrival.person);
+        let (first, length, most) = self.bursts.entry(key).or_insert((now, 0, 0));
+        if now >= *first + SIX_SECONDS * *length {
+            (*first, *length, *most) = (now, 0, 0);
+        }
+        *length += 1;
+        // Whoever borrows may overtake whoever does not, between the ledger and the bytes.
+        *most = arrival.may_borrow.max(*most);
+        let lent = *length == 1 || now < *first + SIX_SECONDS && *length <= *most;
+        assert!(lent, "the {length}. of a burst since {first:?}: {arrival:?}");
     }
 }
 

@@ -14,6 +14,7 @@ mod leasing;
 mod lookout;
 mod making;
 mod meta;
+mod pairing;
 mod people;
 mod plan;
 mod reading;

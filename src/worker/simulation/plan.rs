@@ -122,7 +122,7 @@ impl Plan {
         plan.cap = [8, 50, 400][rng.random_range(0..3)];
         plan.strike(&mut rng);
         plan.publish(&mut rng);
-        plan.ends_by = plan.calm_from + ms(30_000) + plan.work_left();
+        plan.ends_by = plan.calm_from + ms(30_000) + plan.work_left() + plan.waits_left();
         plan
     }
 
@@ -166,6 +166,9 @@ impl Plan {
             let number = rng.random_range(0..self.numbers.len());
             let mut draft = Draft::of(self.numbers[number].pool, Priority::ALL[rng.random_range(0..4)]);
             draft.template = rng.random_range(0..4);
+            if rng.random_bool(0.3) {
+                draft = draft.to(rng.random_range(0..20));
+            }
             draft.on_unknown = OnUnknown::ALL[rng.random_range(0..3)];
             if rng.random_bool(0.2) {
                 draft = draft.pinned(number);
@@ -175,6 +178,15 @@ impl Plan {
             }
             self.jobs.push((at, draft));
         }
+    }
+
+    /// How long the busiest person is to wait for everything, if it came from one number.
+    fn waits_left(&self) -> Duration {
+        let mut busiest = [0; 20];
+        for person in self.jobs.iter().filter_map(|(_, draft)| draft.person) {
+            busiest[usize::try_from(person).expect("few")] += 1;
+        }
+        ms(6_000) * busiest.into_iter().max().unwrap_or(0)
     }
 
     /// How long the slowest number takes for everything, if it had to do all of it.

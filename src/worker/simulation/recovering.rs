@@ -24,8 +24,7 @@ impl Shell {
         }
         let busy = |call: &Waiting| matches!(call, Waiting::Claim(_) | Waiting::Put(_) | Waiting::Count);
         if self.under_way(busy) == 0 && self.unput.is_empty() && self.recovery.count() {
-            let lanes = self.core.scheduler.lanes.iter();
-            let in_hand = lanes.flat_map(|lane| lane.deliveries()).map(|delivery| delivery.job().key).collect();
+            let in_hand = self.core.scheduler.deliveries().map(|delivery| delivery.job().key).collect();
             self.ask(Waiting::Count, Request::KeepOnly(in_hand));
         }
     }

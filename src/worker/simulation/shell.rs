@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::clock::{Mono, Now};
+use crate::clock::{Mono, Now, Timestamp};
 use crate::hold::{Hold, HoldId};
 use crate::job::JobKey;
 use crate::ledger::{
@@ -44,6 +44,7 @@ pub(super) enum Request {
     Admit(Vec<AdmitRequest>),
     Settle(Vec<Settlement>),
     Park(Vec<(JobKey, HoldId)>),
+    Defer(Vec<(JobKey, Timestamp)>),
     GiveBack(Vec<JobKey>),
     KeepOnly(Vec<JobKey>),
     Leases,
@@ -247,9 +248,9 @@ impl Shell {
         if self.under_way(|call| matches!(call, Waiting::Admit(..))) >= MOST_ASKING {
             return Ok(None);
         }
-        let (mut choices, mut parked) = (Vec::new(), Vec::new());
+        let (mut choices, mut parked, mut deferred) = (Vec::new(), Vec::new(), Vec::new());
         let wake = loop {
-            if choices.len() + parked.len() >= MOST_CHOICES {
+            if choices.len() + parked.len() + deferred.len() >= MOST_CHOICES {
                 break Some(now.mono + ms(1));
             }
             match self.core.scheduler.pick(now) {
@@ -259,6 +260,10 @@ impl Shell {
                     choices.push(choice);
                 }
                 Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
+                Pick::Defer(delivery, until, _) => {
+                    self.intake.expect(until);
+                    deferred.push((delivery.job().key, until));
+                }
                 Pick::WaitUntil(at) => {
                     assert!(at > now.mono, "a pick that waits for the past spins");
                     break Some(at);
@@ -268,6 +273,9 @@ impl Shell {
         };
         if !parked.is_empty() {
             self.put(Request::Park(parked));
+        }
+        if !deferred.is_empty() {
+            self.put(Request::Defer(deferred));
         }
         if !choices.is_empty() {
             self.ask_to_admit(choices, now, false);

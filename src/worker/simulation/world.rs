@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::clock::{Mono, Now};
 use crate::outcome::{NotSentCause, Outcome, UnknownCause};
 
+use crate::worker::pairs::PairRule;
+
 use super::chance::{Chance, Died};
 use super::fold::{Fold, Life};
 use super::judge;
@@ -297,11 +299,15 @@ impl World {
         let sent = &shell.flights[&flight];
         judge::send(shell, sent, &self.fold, self.clock());
         let job = sent.delivery.job();
+        let draft = &self.plan.jobs[usize::try_from(seq_of(job.key)).expect("small")].1;
         let arrival = Arrival {
             number: sent.number.slot(),
             seq: seq_of(job.key),
             attempt: sent.admission.attempt(),
-            template: self.plan.jobs[usize::try_from(seq_of(job.key)).expect("small")].1.template,
+            template: draft.template,
+            person: draft.person.unwrap_or(1_000_000 + seq_of(job.key)),
+            may_borrow: PairRule::default().burst(job.priority),
+            life,
         };
         let jitter = self.chance.between(ms(0), MARGIN);
         self.schedule(self.now + jitter, Event::Arrive(slot, life, flight, arrival));

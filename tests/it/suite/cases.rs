@@ -41,6 +41,7 @@ macro_rules! ledger_suite {
                 an_ask_that_is_repeated_finds_its_attempt,
             }
             ledger_delivered {
+                a_delivery_whose_time_has_not_come_gets_a_row_that_is_due_then,
                 a_job_never_seen_is_taken_in_and_admitted,
                 a_delivery_of_a_job_that_waits_in_its_row_is_not_sent,
                 a_job_delivered_twice_is_sent_once,

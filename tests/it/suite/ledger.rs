@@ -10,8 +10,8 @@ use tidegate::hold::{Cover, Effect, Hold, HoldId, HoldOrder, Scope};
 use tidegate::job::{Category, Digest, From, Job, JobKey, Message, OnUnknown, Priority, TemplateRef};
 pub use tidegate::ledger::Unseen;
 use tidegate::ledger::{
-    Account, Admission, AdmitRequest, Admitted, Census, Claimed, ClaimedRow, Enqueued, Fate, Fence, Hand, JobRef,
-    JobRow, LaneRoom, Ledger, Parking, Route, Routed, Settled, Settlement, Signal, UnknownWait, WorkerId,
+    Account, Admission, AdmitRequest, Admitted, Census, Claimed, ClaimedRow, Deferral, Enqueued, Fate, Fence, Hand,
+    JobRef, JobRow, LaneRoom, Ledger, Parking, Route, Routed, Settled, Settlement, Signal, UnknownWait, WorkerId,
 };
 use tidegate::outcome::{Reason, State};
 use tokio::sync::watch;
@@ -50,6 +50,16 @@ pub fn other() -> WorkerId {
 }
 
 /// A job for pool `default`, priority `normal`, that is worth sending for an hour.
+/// A claimed row that shall wait.
+pub fn put_off_row(key: JobKey, due: Timestamp) -> Deferral {
+    Deferral { key, due, reason: Reason::NumberBusy, delivered: None }
+}
+
+/// The same, of a job by its id.
+pub fn put_off(id: &str, due: Timestamp) -> Deferral {
+    put_off_row(job(id).key, due)
+}
+
 pub fn job(id: &str) -> Job {
     let id = id.parse().expect("a job id");
     let json = json!({ "type": "template", "template": { "name": "hello", "language": { "code": "en_US" } } });

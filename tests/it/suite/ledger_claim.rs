@@ -31,7 +31,7 @@ pub async fn rows_that_are_due_come_before_fresh_ones(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     publish(&steps, &["fresh", "second", "first"]).await;
     steps.claim(0, 9, at(1)).await;
-    let due = |name, due| (job(name).key, due, Reason::NumberBusy);
+    let due = put_off;
     ledger.defer(vec![due("second", at(20)), due("first", at(10))], at(2)).await.expect("deferred");
     ledger.give_back(worker(), keys(&["fresh"])).await.expect("given back");
     let claimed = steps.claim(9, 9, at(30)).await;
@@ -43,7 +43,7 @@ pub async fn a_deferral_says_why_and_leaves_its_trail(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     publish(&steps, &["a"]).await;
     steps.claim(0, 1, at(1)).await;
-    ledger.defer(vec![(job("a").key, at(10), Reason::NumberBusy)], at(2)).await.expect("deferred");
+    ledger.defer(vec![put_off("a", at(10))], at(2)).await.expect("deferred");
     let row = steps.show("a").await;
     assert_eq!((row.state, row.reason, row.due_at), (State::Waiting, Some(Reason::NumberBusy), Some(at(10))));
     let trail = ledger.trail(job("a").key).await.expect("read");
@@ -55,7 +55,7 @@ pub async fn room_of_one_kind_is_not_used_by_the_other(ledger: &Ledger) {
     let steps = Steps::new(ledger).await;
     publish(&steps, &["fresh", "timed", "timed too"]).await;
     steps.claim(0, 9, at(1)).await;
-    let due = |name| (job(name).key, at(2), Reason::NumberBusy);
+    let due = |name| put_off(name, at(2));
     ledger.defer(vec![due("timed"), due("timed too")], at(1)).await.expect("deferred");
     ledger.give_back(worker(), keys(&["fresh"])).await.expect("given back");
     let claimed = steps.claim(1, 0, at(3)).await;
@@ -122,7 +122,7 @@ pub async fn rows_behind_others_out_of_time_are_found(ledger: &Ledger) {
         steps.enqueue(old(n), at(0)).await;
     }
     publish(&steps, &["fresh", "due"]).await;
-    let later = |name: &str| (job(name).key, at(5), Reason::NumberBusy);
+    let later = |name| put_off(name, at(5));
     steps.claim(0, 9, at(1)).await;
     ledger.defer(vec![later("old 0"), later("old 1"), later("due")], at(1)).await.expect("deferred");
     ledger.give_back(worker(), keys(&["old 2", "fresh"])).await.expect("given back");
@@ -151,7 +151,7 @@ pub async fn rows_in_an_attempt_are_not_given_back_nor_deferred(ledger: &Ledger)
     let steps = Steps::new(ledger).await;
     let admission = steps.start(job("a"), at(0)).await;
     ledger.give_back(worker(), keys(&["a"])).await.expect("given back");
-    ledger.defer(vec![(job("a").key, at(0), Reason::NumberBusy)], at(1)).await.expect("deferred");
+    ledger.defer(vec![put_off("a", at(0))], at(1)).await.expect("deferred");
     assert!(steps.claim(9, 9, at(2)).await.rows.is_empty());
     assert_eq!(steps.stands("a").await, (State::Sending, None));
     steps.settle(&admission, accepted(), at(3)).await;
@@ -162,7 +162,7 @@ pub async fn a_claim_whose_answer_was_lost_is_freed(ledger: &Ledger) {
     publish(&steps, &["in hand", "lost", "sending", "due"]).await;
     steps.claim(0, 9, at(1)).await;
     drop(go(steps.admit(job("sending"), at(1)).await));
-    ledger.defer(vec![(job("due").key, at(2), Reason::NumberBusy)], at(1)).await.expect("deferred");
+    ledger.defer(vec![put_off("due", at(2))], at(1)).await.expect("deferred");
     steps.claim(9, 0, at(2)).await;
     ledger.keep_only(worker(), keys(&["in hand"])).await.expect("kept");
     let claimed = steps.claim(9, 9, at(3)).await;

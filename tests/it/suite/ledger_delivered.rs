@@ -2,7 +2,7 @@
 
 use tidegate::hold::HoldId;
 use tidegate::job::{Job, OnUnknown};
-use tidegate::ledger::{AdmitRequest, Admitted, Enqueued, Fate, Fence, Ledger, Parking, Settled, Settlement};
+use tidegate::ledger::{AdmitRequest, Admitted, Deferral, Enqueued, Fate, Fence, Ledger, Parking, Settled, Settlement};
 use tidegate::outcome::{Reason, State};
 
 use super::ledger::*;
@@ -48,6 +48,27 @@ pub async fn a_delivery_of_a_job_that_waits_in_its_row_is_not_sent(ledger: &Ledg
     assert_eq!(steps.stands("parked").await, (State::Waiting, Some(Reason::Operator)));
     drop(go(steps.admit(job("queued"), at(3)).await));
     assert_eq!(ids(&steps.claim(9, 9, at(50)).await), ["retried", "claimed"]);
+}
+
+pub async fn a_delivery_whose_time_has_not_come_gets_a_row_that_is_due_then(ledger: &Ledger) {
+    let steps = Steps::new(ledger).await;
+    steps.enqueue(job("known"), at(1)).await;
+    let deferral = |name: &str| {
+        let delivered = Some(routed(job(name)));
+        Deferral { key: job(name).key, due: at(10), reason: Reason::PairLimit, delivered }
+    };
+    let jobs = vec![deferral("new"), deferral("known"), deferral("new")];
+    ledger.defer(jobs.clone(), at(1)).await.expect("deferred");
+    // Asked again, since the answer was lost.
+    ledger.defer(jobs, at(2)).await.expect("deferred");
+    assert_eq!(steps.stands("new").await, (State::Waiting, Some(Reason::PairLimit)));
+    assert_eq!(steps.show("new").await.due_at, Some(at(10)));
+    assert_eq!(steps.stands("known").await.0, State::Queued);
+    assert_eq!(ids(&steps.claim(9, 9, at(9)).await), ["known"]);
+    let claimed = steps.claim(9, 9, at(10)).await;
+    assert_eq!(ids(&claimed), ["new"]);
+    assert_eq!(claimed.rows[0].due_at, Some(at(10)));
+    assert_eq!(steps.deliver(job("new"), at(11)).await, Admitted::InFlight);
 }
 
 pub async fn a_job_delivered_twice_is_sent_once(ledger: &Ledger) {

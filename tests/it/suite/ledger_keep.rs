@@ -54,7 +54,7 @@ pub async fn waiting_rows_out_of_time_end_wherever_they_stand(ledger: &Ledger) {
     }
     steps.claim(9, 3, at(0)).await;
     ledger.park(vec![parking(job("parked").key, hold.id)], at(0)).await.expect("parked");
-    ledger.defer(vec![(job("deferred").key, at(500), Reason::NumberBusy)], at(0)).await.expect("deferred");
+    ledger.defer(vec![put_off("deferred", at(500))], at(0)).await.expect("deferred");
     assert_eq!(ledger.sweep(ms(99_999), WAIT, 100).await.expect("swept").expired, 0);
     assert_eq!(ledger.sweep(at(100), WAIT, 3).await.expect("swept").expired, 3, "at most as many as asked");
     assert_eq!(ledger.sweep(at(100), WAIT, 3).await.expect("swept").expired, 1);

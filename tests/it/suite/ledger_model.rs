@@ -138,7 +138,7 @@ impl Hands<'_> {
             Act::Defer(which, wait) => {
                 let Some(job) = self.take(which) else { return };
                 let due = Timestamp::from_millis(now.as_millis() + wait * 1_000);
-                ledger.defer(vec![(job.key, due, Reason::NumberBusy)], now).await.expect("deferred");
+                ledger.defer(vec![put_off_row(job.key, due)], now).await.expect("deferred");
             }
             Act::Admit(which) => {
                 let Some(job) = self.take(which) else { return };

@@ -84,7 +84,7 @@ pub async fn people_learn_how_many_go_before_a_job(ledger: &Ledger) {
     steps.claim(0, 1, at(1)).await;
     assert_eq!(ahead("a", at(1)).await.expect("counted"), None);
     assert_eq!(ahead("d", at(1)).await.expect("counted"), Some(2));
-    ledger.defer(vec![(job("a").key, at(10), Reason::NumberBusy)], at(2)).await.expect("deferred");
+    ledger.defer(vec![put_off("a", at(10))], at(2)).await.expect("deferred");
     assert_eq!(ahead("d", at(9)).await.expect("counted"), Some(2));
     assert_eq!(ahead("d", at(10)).await.expect("counted"), Some(3));
     assert_eq!(ahead("a", at(10)).await.expect("counted"), Some(0));

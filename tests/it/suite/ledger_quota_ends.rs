@@ -2,7 +2,7 @@
 
 use tidegate::hold::{Cover, Effect, Scope};
 use tidegate::job::Job;
-use tidegate::ledger::{AdmitRequest, Admitted, Cancelled, Fate, Heard, Resolution, Settled};
+use tidegate::ledger::{AdmitRequest, Admitted, Cancelled, Deferral, Fate, Heard, Resolution, Settled};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -149,8 +149,9 @@ pub async fn whoever_ends_a_job_gives_its_place_back(bench: &Bench) {
     steps.place(order(Cover::of(Scope::Recipient, person(13)), Effect::End, None), at(now)).await;
     assert_eq!(ask_claimed(&steps, letter("suppressed", 13), now).await, Admitted::Ended(State::Suppressed));
     assert_eq!(taken(&bench, now).await, 1);
-    let later = vec![(job("expired").key, at(now + 900), Reason::PairLimit)];
-    bench.defer(later, at(now)).await.expect("deferred");
+    let key = job("expired").key;
+    let later = Deferral { key, due: at(now + 900), reason: Reason::PairLimit, delivered: None };
+    bench.defer(vec![later], at(now)).await.expect("deferred");
     assert_eq!(taken(&bench, now).await, 1);
     assert_eq!(bench.sweep(at(now + 900), WAIT, 100).await.expect("swept").expired, 1);
     assert_eq!(taken(&bench, now + 900).await, 0);
