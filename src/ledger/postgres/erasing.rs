@@ -122,6 +122,8 @@ async fn forget_rest(tx: &Tx<'_>, recipient: &str) -> Result<(u64, u64), LedgerE
     let Needle { text, pattern, named } = &Needle::of(recipient);
     let mut others = tx.execute("DELETE FROM windows WHERE recipient = $1", &[&recipient]).await?;
     others += tx.execute("DELETE FROM misses WHERE recipient = $1", &[&recipient]).await?;
+    // That somebody was written to is counted still.
+    others += tx.execute("DELETE FROM seen WHERE recipient = $1", &[&recipient]).await?;
     let outbox = "DELETE FROM outbox WHERE position($1 IN body) > 0
         OR topic NOT LIKE 'message.%' AND position($2 IN body) > 0 AND body ~ $3";
     others += tx.execute(outbox, &[named, text, pattern]).await?;
