@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidegate::hold::HoldId;
 use tidegate::job::{Job, Priority};
 use tidegate::ledger::{
-    Admission, AdmitRequest, Admitted, FleetRow, LaneRoom, MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules,
+    Admission, AdmitRequest, Admitted, FleetRow, LaneRoom, Ledger, MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules,
 };
 
 use super::bench::Bench;
@@ -92,9 +92,9 @@ pub async fn taken(bench: &Bench, now: i64) -> u64 {
 }
 
 /// Meta says how much the portfolio may send.
-pub async fn say_limit(bench: &Bench, limit: MessagingLimit, now: i64) {
+pub async fn say_limit(ledger: &Ledger, limit: MessagingLimit, now: i64) {
     let (field, value) = limit.field();
     let fields = serde_json::json!({ field: value }).to_string();
     let (kind, id, parent) = (PORTFOLIO.to_owned(), OWN.to_owned(), String::new());
-    bench.fleet_put(vec![FleetRow { kind, id, parent, fields, read_at: at(now) }]).await.expect("put");
+    ledger.fleet_put(vec![FleetRow { kind, id, parent, fields, read_at: at(now) }]).await.expect("put");
 }
