@@ -57,8 +57,8 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
     let mut plain: Vec<usize> = (0..settlements.len())
         .filter(|place| seen.insert(settlements[*place].key) && is_plain(desk, &settlements[*place]))
         .collect();
-    let returns = give_places_back(desk, settlements, &plain).await?;
-    plain.retain(|place| !returns.contains(&settlements[*place].key));
+    let have_places = having_places(desk, settlements, &plain).await?;
+    plain.retain(|place| !have_places.contains(&settlements[*place].key));
     let mut is_done = vec![false; settlements.len()];
     if !plain.is_empty() {
         plain.sort_unstable_by_key(|place| settlements[*place].key);
@@ -84,7 +84,7 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
 }
 
 /// Those that end jobs without having sent them which have places of a messaging limit.
-async fn give_places_back(
+async fn having_places(
     desk: &Desk,
     settlements: &[Settlement],
     plain: &[usize],

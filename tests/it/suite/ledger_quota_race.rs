@@ -116,6 +116,6 @@ pub async fn hear_of_limits(bench: &Bench) {
     hear(&mut signals, |signal| signal.fleet > before.fleet && signal.work > before.work).await;
     send(&others, letter("fourth", 6), 2).await;
     assert_eq!(ids(&others.claim(9, 9, at(2)).await), ["second", "third"]);
-    // Settled without having left, where nothing is counted any more: what was taken is given back all the same.
+    // What had no limit was not counted.
     assert_eq!(bench.count("SELECT count(*) FROM seen").await, 1);
 }

@@ -86,6 +86,19 @@ pub(in crate::ledger::postgres) async fn give_back(
     Ok(())
 }
 
+/// Forgets a person's messages, and says how many: that the person is counted stays. Before anything else is locked.
+pub(in crate::ledger::postgres) async fn erase(tx: &Tx<'_>, recipient: &str) -> Result<u64, LedgerError> {
+    let mut portfolios = BTreeSet::new();
+    for row in tx.query("SELECT DISTINCT portfolio FROM seen WHERE recipient = $1", &[&recipient]).await? {
+        portfolios.insert(row.try_get(0)?);
+    }
+    if portfolios.is_empty() {
+        return Ok(0);
+    }
+    tx.lock_places(&portfolios).await?;
+    tx.execute("DELETE FROM seen WHERE recipient = $1", &[&recipient]).await
+}
+
 /// Messages arrived: Meta counts them from then.
 pub(in crate::ledger::postgres) async fn move_up(
     tx: &Tx<'_>,
