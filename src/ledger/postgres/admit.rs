@@ -14,6 +14,7 @@ use super::enqueue::Columns;
 use super::free_form;
 use super::hold_cache::Known;
 use super::keyring::hidden;
+use super::quota;
 use super::standing::uuid;
 use crate::clock::Timestamp;
 use crate::hold::Facts;
@@ -145,7 +146,8 @@ async fn admit_all(desk: &Desk, asks: &[Ask]) -> Result<Vec<Admitted>, LedgerErr
         desk.accounts.remember(&ask.request.number, &ask.request.account);
     }
     let mut answers: Vec<Option<Admitted>> = asks.iter().map(|_| None).collect();
-    let barred = free_form::barred(desk, asks).await?;
+    let limited = quota::limited(desk, asks).await?;
+    let barred = free_form::barred(desk, asks, &limited).await?;
     for _ in 0..LOOKS {
         let known = desk.remembered_holds().await?;
         let (delivered, claimed) = plain(asks, &barred, &known);

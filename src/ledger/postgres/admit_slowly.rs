@@ -12,6 +12,7 @@ use super::hand::{body_to_keep, moved, standing_holds};
 use super::hold_cache::{self, COLUMNS, Known};
 use super::intake::take_in;
 use super::morgue;
+use super::quota::{self, Verdict};
 use super::standing::{Found, RowOf, Standing, find, is_in_line, rounds, uuid, uuids};
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Hold};
@@ -46,6 +47,7 @@ struct Bench<'a> {
 }
 
 pub(super) async fn decide_slowly(tx: &Tx<'_>, asks: &[&Ask]) -> Result<Vec<Admitted>, LedgerError> {
+    quota::lock_for(tx, asks).await?;
     let mut answers: Vec<Option<Admitted>> = asks.iter().map(|_| None).collect();
     for round in rounds(asks, |ask| ask.request.routed.job.key) {
         decide_round(tx, &round, &mut answers).await?;
@@ -65,7 +67,7 @@ async fn decide_round(
     let new = take_in_unseen(tx, round, &found, &bench).await?;
     let job_of = |key: JobKey| new.get(&key).or_else(|| found.get(key));
     let ways = free_form::ways(tx, &round.iter().map(|(_, ask)| **ask).collect::<Vec<_>>()).await?;
-    let decisions: Vec<Decision<'_>> = round
+    let mut decisions: Vec<Decision<'_>> = round
         .iter()
         .zip(ways)
         .map(|((_, ask), way)| {
@@ -79,9 +81,31 @@ async fn decide_round(
             }
         })
         .collect();
+    mind_limits(tx, round, &mut decisions).await?;
     carry_out(tx, round, &decisions).await?;
     for ((place, ask), decision) in round.iter().zip(decisions) {
         answers[*place] = Some(decision.answer(&ask.request));
+    }
+    Ok(())
+}
+
+/// Lets only those go that have places, or need none: in the order of the batch.
+async fn mind_limits(tx: &Tx<'_>, round: &[(usize, &&Ask)], decisions: &mut [Decision<'_>]) -> Result<(), LedgerError> {
+    let mut going: Vec<(usize, usize, &Standing)> = Vec::new();
+    for (n, decision) in decisions.iter().enumerate() {
+        if let Decision::Go(job) = decision {
+            going.push((round[n].0, n, job));
+        }
+    }
+    going.sort_unstable_by_key(|(place, ..)| *place);
+    let asked: Vec<(&Ask, &Standing)> = going.iter().map(|(_, n, job)| (*round[*n].1, *job)).collect();
+    let verdicts = quota::judge(tx, &asked).await?;
+    for ((_, n, job), verdict) in going.into_iter().zip(verdicts) {
+        decisions[n] = match verdict {
+            Verdict::Go => continue,
+            Verdict::By(number) => Decision::Elsewhere(job, number),
+            Verdict::Wait(hold) => Decision::Park(job, hold),
+        };
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::desk::{Stir, Tx};
+use super::quota;
 use super::standing::{RowOf, Standing, uuid, uuids};
 use super::words::clean;
 use crate::clock::Timestamp;
@@ -87,6 +88,10 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
     for (job, end) in ends {
         tx.tally.remove(job.state, job.reason);
         tx.tally.add(end.state, end.reason);
+    }
+    if let Some(now) = ends.iter().map(|(_, end)| end.at).max() {
+        let unsent = ends.iter().filter(|(_, end)| quota::never_left(end.state));
+        quota::give_back_of(tx, unsent.map(|(job, _)| *job), now).await?;
     }
     let happened = |(job, end): &(&Standing, End<'_>)| (job.key, Happened::of(end.state, end.at));
     tx.publish(ends.iter().map(happened)).await

@@ -9,6 +9,7 @@ use super::change;
 use super::desk::Tx;
 use super::hold_cache::Known;
 use super::holds;
+use super::quota::Queues;
 use super::standing::find;
 use super::words::time;
 use crate::clock::Timestamp;
@@ -80,7 +81,7 @@ const MAY_TRY: &str = "INSERT INTO trials AS t (hold, until, given_at) VALUES ($
     WHERE t.until IS DISTINCT FROM excluded.until OR t.given_at + 15000 <= excluded.given_at";
 
 /// A claim ends so many jobs that ran out of time at most, so that it never keeps its locks for long.
-const MOST_ENDED: usize = 400;
+pub(super) const MOST_ENDED: usize = 400;
 
 /// What a worker asks for.
 pub(super) struct Ask {
@@ -90,10 +91,10 @@ pub(super) struct Ask {
 }
 
 /// A lane of the database, with the room that is left in it.
-struct Lane<'a> {
-    id: i32,
-    room: &'a LaneRoom,
-    place: usize,
+pub(super) struct Lane<'a> {
+    pub(super) id: i32,
+    pub(super) room: &'a LaneRoom,
+    pub(super) place: usize,
     timed: u32,
     fresh: u32,
     /// Whether room for timed rows, or for fresh ones, was filled.
@@ -102,29 +103,31 @@ struct Lane<'a> {
 
 /// In which order rows of one lane come out.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Shelf {
+pub(super) enum Shelf {
     Trial,
     Timed,
-    /// From under a lifted hold, into room for timed rows.
+    /// From under a lifted hold, or with a place it waited for, into room for timed rows.
     LetOutFirst,
     Fresh,
     LetOutLast,
 }
 
 /// A row with its place among the others.
-struct Taken {
+pub(super) struct Taken {
     order: (usize, Shelf, i64, i64, i64),
     row: ClaimedRow,
 }
 
 /// One claim while it is made.
-struct Pass<'a> {
-    tx: &'a Tx<'a>,
-    ask: &'a Ask,
-    lanes: Vec<Lane<'a>>,
+pub(super) struct Pass<'a> {
+    pub(super) tx: &'a Tx<'a>,
+    pub(super) ask: &'a Ask,
+    pub(super) lanes: Vec<Lane<'a>>,
+    /// Rows that wait for places of a messaging limit.
+    pub(super) queues: Queues,
     taken: Vec<Taken>,
     /// Jobs that ran out of time and ended.
-    ended: usize,
+    pub(super) ended: usize,
     /// Lifted holds that rows were let out of.
     opened: BTreeSet<HoldId>,
 }
@@ -138,7 +141,9 @@ pub(super) async fn claim(tx: &Tx<'_>, ask: &Ask) -> Result<Claimed, LedgerError
             lanes.push(Lane { id, room, place, timed: room.timed, fresh: room.fresh, is_full: [false; 2] });
         }
     }
-    let mut pass = Pass { tx, ask, lanes, taken: Vec::new(), ended: 0, opened: BTreeSet::new() };
+    let ids: Vec<i32> = lanes.iter().map(|lane| lane.id).collect();
+    let queues = Queues::open(tx, &known, &ids).await?;
+    let mut pass = Pass { tx, ask, lanes, queues, taken: Vec::new(), ended: 0, opened: BTreeSet::new() };
     for hold in known.all.iter().filter(|hold| hold.probe && hold.until.is_some_and(|until| until <= ask.now)) {
         pass.give_trial(hold.id, hold.until).await?;
     }
@@ -149,6 +154,7 @@ pub(super) async fn claim(tx: &Tx<'_>, ask: &Ask) -> Result<Claimed, LedgerError
     if known.has_lifted {
         pass.let_out().await?;
     }
+    pass.let_in().await?;
     for hold in &pass.opened {
         holds::drop_if_empty(tx, *hold).await?;
     }
@@ -230,7 +236,7 @@ impl Pass<'_> {
     }
 
     /// Notes the rows that are in hand now, and says how many; those that ran out of time end instead.
-    async fn keep(
+    pub(super) async fn keep(
         &mut self,
         rows: &[Row],
         places: &[usize],
@@ -286,8 +292,11 @@ impl Pass<'_> {
 
     /// Puts the answer together, with what each lane has left.
     async fn finish(self, next_due: Option<Timestamp>, has_lifted: bool) -> Result<Claimed, LedgerError> {
+        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; self.ask.rooms.len()], next_due };
+        if !self.queues.is_empty() {
+            self.note_stalled(&mut claimed).await?;
+        }
         let Self { tx, ask, lanes, mut taken, ended, .. } = self;
-        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; ask.rooms.len()], next_due };
         let ids: Vec<i32> = lanes.iter().map(|lane| lane.id).collect();
         let left = tx.query(LEFT, &[&ids, &ask.now.as_millis(), &has_lifted]).await?;
         for (lane, row) in lanes.iter().zip(&left) {
@@ -297,7 +306,7 @@ impl Pass<'_> {
             let timed = lane.room.timed > 0 && (lane.is_full[0] || was_cut) && has(0)?;
             let fresh = lane.room.fresh > 0 && (lane.is_full[1] || was_cut) && has(1)?;
             let let_out = (lane.timed + lane.fresh == 0 || was_cut) && has(2)?;
-            claimed.more[lane.place] = timed || fresh || let_out;
+            claimed.more[lane.place] |= timed || fresh || let_out;
             let due = match time(row, 3)? {
                 // The worker takes room that was not filled for a sign that no row is due.
                 _ if timed && lane.timed > 0 => Some(ask.now),
@@ -312,6 +321,11 @@ impl Pass<'_> {
 }
 
 impl Lane<'_> {
+    /// How many rows it may still take.
+    pub(super) const fn room_left(&self) -> u32 {
+        self.timed + self.fresh
+    }
+
     /// Takes the row's place, and says on which shelf it counts.
     fn fill(&mut self, shelf: Shelf) -> Shelf {
         match shelf {

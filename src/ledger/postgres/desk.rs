@@ -1,5 +1,6 @@
 //! What every call works with: connections, what is remembered of the database, and transactions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +17,7 @@ use super::failure::{is_others_fault, too_slow};
 use super::hold_cache::{HoldCache, Known};
 use super::keyring::Keyring;
 use super::lanes::Lanes;
+use super::quota;
 use super::tally::Tally;
 use crate::ledger::{LedgerError, Publish, QuotaRules, Routed, Signal};
 
@@ -37,6 +39,7 @@ pub(super) struct Desk {
     pub(super) signals: watch::Sender<Signal>,
     pub(super) lanes: Lanes,
     pub(super) holds: HoldCache,
+    pub(super) limits: quota::Limits,
     pub(super) keyring: Keyring,
     /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
     pub(super) accounts: Accounts,
@@ -57,6 +60,8 @@ pub(super) struct Tx<'a> {
     pub(super) desk: &'a Desk,
     /// What was counted, written with the commit.
     pub(super) tally: Tally,
+    /// The portfolios whose places nobody else changes before its end.
+    pub(super) locks: quota::Locks,
     stirred: [AtomicBool; Stir::ALL.len()],
 }
 
@@ -224,15 +229,22 @@ impl Desk {
         input: &Input,
         work: impl for<'a> Fn(&'a Tx<'_>, &'a Input) -> BoxFuture<'a, Result<Answer, LedgerError>>,
     ) -> Result<Answer, LedgerError> {
-        let mut tries = 1;
+        let (mut tries, mut missed) = (1, BTreeSet::new());
         loop {
             let tx = self.begin().await?;
-            match tokio::time::timeout(DEADLINE, async { work(&tx, input).await }).await {
+            let done = async {
+                tx.lock_places(&missed).await?;
+                work(&tx, input).await
+            };
+            match tokio::time::timeout(DEADLINE, done).await {
                 Ok(Ok(answer)) => {
                     tokio::time::timeout(DEADLINE, tx.commit()).await.unwrap_or_else(|_| Err(too_slow()))?;
                     return Ok(answer);
                 }
-                Ok(Err(_)) if tx.is_others_fault.load(Ordering::Relaxed) && tries < TRIES => tries += 1,
+                Ok(Err(_)) if tx.is_others_fault.load(Ordering::Relaxed) && tries < TRIES => {
+                    tries += 1;
+                    missed.extend(tx.locks.missed());
+                }
                 Ok(Err(error)) => {
                     self.holds.forget();
                     return Err(error);
@@ -269,7 +281,7 @@ impl Desk {
         let begun = tokio::time::timeout(DEADLINE, session.client().batch_execute("BEGIN"));
         begun.await.map_err(|_| too_slow())??;
         let stirred = [const { AtomicBool::new(false) }; Stir::ALL.len()];
-        Ok(Tx { session, desk: self, tally: Tally::default(), stirred })
+        Ok(Tx { session, desk: self, tally: Tally::default(), locks: quota::Locks::default(), stirred })
     }
 }
 

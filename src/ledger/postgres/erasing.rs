@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::change;
 use super::desk::{Desk, Stir, Tx};
 use super::standing::{find, is_in_line, uuid, uuids};
-use super::{holds, morgue};
+use super::{holds, morgue, quota};
 use crate::clock::Timestamp;
 use crate::job::{Digest, JobKey};
 use crate::ledger::end::End;
@@ -118,9 +118,10 @@ async fn forget_jobs(tx: &Tx<'_>, keys: &[JobKey], now: Timestamp) -> Result<(u6
 
 /// Hides whom holds are about, and drops everything else that names the person: how many holds, and what else.
 async fn forget_rest(tx: &Tx<'_>, recipient: &str) -> Result<(u64, u64), LedgerError> {
+    let seen = quota::erase(tx, recipient).await?;
     let holds = hide_holds(tx, recipient).await?;
     let Needle { text, pattern, named } = &Needle::of(recipient);
-    let mut others = tx.execute("DELETE FROM windows WHERE recipient = $1", &[&recipient]).await?;
+    let mut others = seen + tx.execute("DELETE FROM windows WHERE recipient = $1", &[&recipient]).await?;
     others += tx.execute("DELETE FROM misses WHERE recipient = $1", &[&recipient]).await?;
     let outbox = "DELETE FROM outbox WHERE position($1 IN body) > 0
         OR topic NOT LIKE 'message.%' AND position($2 IN body) > 0 AND body ~ $3";

@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use tokio_postgres::Row;
 
 use super::desk::{Session, Stir, Tx};
+use super::quota;
 use super::words::clean;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage, WORKER};
+use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage, PORTFOLIO, WORKER};
 
 /// Kind and id.
 type Name<'a> = (&'a str, &'a str);
@@ -25,8 +26,9 @@ pub(super) async fn put(tx: &Tx<'_>, rows: &[FleetRow]) -> Result<(), LedgerErro
     let known = lock(tx, news.keys().copied()).await?;
     let is_new = |(name, row): (&Name<'_>, &&FleetRow)| known.get(name).map(|known| &known.fields) != Some(&row.fields);
     let stirs = news.iter().any(is_new);
+    let are_limits = news.iter().any(|(name, row)| name.0 == PORTFOLIO && is_new((name, row)));
     write(tx, rows.values().copied()).await?;
-    if stirs { count_up(tx).await } else { Ok(()) }
+    if stirs { count_up(tx, are_limits).await } else { Ok(()) }
 }
 
 /// Forgets what workers said that are gone.
@@ -66,7 +68,7 @@ pub(super) async fn merge(tx: &Tx<'_>, news: &[FieldsNews]) -> Result<(), Ledger
         return Ok(());
     }
     write(tx, changed.values()).await?;
-    count_up(tx).await
+    count_up(tx, changed.keys().any(|(kind, _)| *kind == PORTFOLIO)).await
 }
 
 /// What is known of these things; nobody else changes it before this transaction ends.
@@ -103,8 +105,11 @@ async fn write<'a>(tx: &Tx<'_>, rows: impl Iterator<Item = &'a FleetRow> + Clone
     Ok(())
 }
 
-/// Says with the commit that something changed.
-async fn count_up(tx: &Tx<'_>) -> Result<(), LedgerError> {
+/// Says with the commit that something changed, limits of portfolios perhaps.
+async fn count_up(tx: &Tx<'_>, are_limits: bool) -> Result<(), LedgerError> {
+    if are_limits {
+        quota::limits_may_have_changed(tx).await?;
+    }
     tx.execute("UPDATE fleet_version SET n = n + 1", &[]).await?;
     tx.stir(Stir::Fleet);
     Ok(())
@@ -133,9 +138,9 @@ pub(super) async fn get(session: &Session, kind: &str, id: &str) -> Result<Optio
 }
 
 /// Forgets what was read of one thing.
-pub(super) async fn forget(session: &Session, kind: &str, id: &str) -> Result<(), LedgerError> {
-    session.execute("DELETE FROM fleet WHERE kind = $1 AND id = $2", &[&kind, &id]).await?;
-    Ok(())
+pub(super) async fn forget(tx: &Tx<'_>, kind: &str, id: &str) -> Result<(), LedgerError> {
+    let gone = tx.execute("DELETE FROM fleet WHERE kind = $1 AND id = $2", &[&kind, &id]).await?;
+    if gone > 0 && kind == PORTFOLIO { count_up(tx, true).await } else { Ok(()) }
 }
 
 /// The oldest events that wait to be published.

@@ -1,4 +1,5 @@
-//! Jobs without a template: they may be sent only to who wrote lately, and only by the number that was written to.
+//! Jobs without a template: they may be sent only to who wrote lately, and only by the number that was written to. Those
+//! with one may be sent to anybody, but who wrote lately needs no place of a messaging limit.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -23,6 +24,17 @@ pub(super) enum Way {
     Closed,
 }
 
+/// Whom the recipient of a template wrote to lately: who writes back takes no place of a messaging limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the number that shall send it.
+    Own,
+    /// To this number of the pool, and it may send it.
+    By(NumberId),
+    /// To neither.
+    Nobody,
+}
+
 /// What is known of the recipients of a batch and of its numbers.
 #[derive(Default)]
 struct Known {
@@ -42,62 +54,89 @@ pub(super) async fn ways(session: &Session, asks: &[&Ask]) -> Result<Vec<Way>, L
     if !asks.iter().any(|ask| is_free_form(ask)) {
         return Ok(vec![Way::Free; asks.len()]);
     }
-    let asked = asks.iter().filter(|ask| is_free_form(ask)).map(|ask| &ask.request);
-    let recipients: BTreeSet<&str> = asked.clone().map(|request| request.routed.job.to.expose()).collect();
-    let numbers: BTreeSet<&str> = asked.map(|request| request.number.as_str()).collect();
-    let (recipients, numbers) = (Vec::from_iter(recipients), Vec::from_iter(numbers));
-    let sql = "SELECT w.recipient, w.number, w.until FROM unnest($1::text[]) AS a (recipient)
-        CROSS JOIN LATERAL (SELECT f.recipient, f.number, f.until FROM windows f
-            WHERE f.recipient = a.recipient OFFSET 0) w
-        UNION ALL
-        SELECT NULL, h.number, h.inbound_since FROM heard h
-            WHERE h.number = ANY ($2::text[]) AND h.inbound_since IS NOT NULL";
-    let mut known = Known::default();
-    for row in session.query(sql, &[&recipients, &numbers]).await? {
-        let (number, at) = (row.try_get(1)?, Timestamp::from_millis(row.try_get(2)?));
-        match row.try_get::<_, Option<String>>(0)? {
-            Some(recipient) => drop(known.windows.insert((recipient, number), at)),
-            None => drop(known.since.insert(number, at)),
-        }
-    }
+    let asked: Vec<&Ask> = asks.iter().copied().filter(|ask| is_free_form(ask)).collect();
+    let known = Known::read(session, &asked).await?;
     Ok(asks.iter().map(|ask| if is_free_form(ask) { known.way(ask) } else { Way::Free }).collect())
 }
 
-/// The requests that may not go by their numbers as far as is known now. The lanes that their jobs will stand in instead
-/// are made known here: a transaction needs no second connection for it then.
-pub(super) async fn barred(desk: &Desk, asks: &[Ask]) -> Result<HashSet<usize>, LedgerError> {
-    if !asks.iter().any(is_free_form) {
+/// Whom the recipients of each of these wrote to lately.
+pub(super) async fn reaches(session: &Session, asks: &[&Ask]) -> Result<Vec<Reach>, LedgerError> {
+    let known = Known::read(session, asks).await?;
+    Ok(asks.iter().map(|ask| known.reach(ask)).collect())
+}
+
+/// The requests that may not go by their numbers as far as is known now, or that may need places of messaging limits.
+/// The lanes that their jobs will stand in instead are made known here: a transaction needs no second connection for it
+/// then.
+pub(super) async fn barred(desk: &Desk, asks: &[Ask], limited: &[bool]) -> Result<HashSet<usize>, LedgerError> {
+    let is_limited = |place: usize| limited.get(place).is_some_and(|is_limited| *is_limited);
+    let looked_at = |(place, ask): &(usize, &Ask)| is_free_form(ask) || is_limited(*place);
+    let asked: Vec<(usize, &Ask)> = asks.iter().enumerate().filter(looked_at).collect();
+    if asked.is_empty() {
         return Ok(HashSet::new());
     }
     let session = desk.session().await?;
-    let ways = session.in_time(ways(&session, &asks.iter().collect::<Vec<_>>())).await?;
+    let known = session.in_time(Known::read(&session, &asked.iter().map(|(_, ask)| *ask).collect::<Vec<_>>())).await?;
     drop(session);
-    let rerouted = asks.iter().zip(&ways).filter_map(|(ask, way)| match way {
-        Way::By(number) => Some(reroute(&ask.request.routed, number)),
-        Way::Free | Way::Closed => None,
-    });
-    desk.introduce(rerouted.collect::<Vec<_>>().iter()).await?;
-    Ok(ways.iter().enumerate().filter(|(_, way)| **way != Way::Free).map(|(place, _)| place).collect())
+    let (mut barred, mut rerouted) = (HashSet::new(), Vec::new());
+    for (place, ask) in asked {
+        if is_limited(place) || known.way(ask) != Way::Free {
+            barred.insert(place);
+        }
+        if let Reach::By(number) = known.reach(ask) {
+            rerouted.push(reroute(&ask.request.routed, &number));
+        }
+    }
+    desk.introduce(rerouted.iter()).await?;
+    Ok(barred)
 }
 
 impl Known {
-    fn way(&self, Ask { request, now }: &Ask) -> Way {
+    async fn read(session: &Session, asks: &[&Ask]) -> Result<Self, LedgerError> {
+        let recipients: BTreeSet<&str> = asks.iter().map(|ask| ask.request.routed.job.to.expose()).collect();
+        let numbers: BTreeSet<&str> = asks.iter().map(|ask| ask.request.number.as_str()).collect();
+        let (recipients, numbers) = (Vec::from_iter(recipients), Vec::from_iter(numbers));
+        let sql = "SELECT w.recipient, w.number, w.until FROM unnest($1::text[]) AS a (recipient)
+            CROSS JOIN LATERAL (SELECT f.recipient, f.number, f.until FROM windows f
+                WHERE f.recipient = a.recipient OFFSET 0) w
+            UNION ALL
+            SELECT NULL, h.number, h.inbound_since FROM heard h
+                WHERE h.number = ANY ($2::text[]) AND h.inbound_since IS NOT NULL";
+        let mut known = Self::default();
+        for row in session.query(sql, &[&recipients, &numbers]).await? {
+            let (number, at) = (row.try_get(1)?, Timestamp::from_millis(row.try_get(2)?));
+            match row.try_get::<_, Option<String>>(0)? {
+                Some(recipient) => drop(known.windows.insert((recipient, number), at)),
+                None => drop(known.since.insert(number, at)),
+            }
+        }
+        Ok(known)
+    }
+
+    fn way(&self, ask: &Ask) -> Way {
+        match self.reach(ask) {
+            Reach::Own => Way::Free,
+            Reach::By(number) => Way::By(number),
+            Reach::Nobody => {
+                let since = self.since.get(ask.request.number.as_str());
+                if since.is_some_and(|since| *since + WINDOW <= ask.now) { Way::Closed } else { Way::Free }
+            }
+        }
+    }
+
+    fn reach(&self, Ask { request, now }: &Ask) -> Reach {
         let recipient = request.routed.job.to.expose();
         let until = |number: &NumberId| {
             let window = self.windows.get(&(recipient.to_owned(), number.as_str().to_owned()));
             window.copied().filter(|until| until > now)
         };
         if until(&request.number).is_some() {
-            return Way::Free;
+            return Reach::Own;
         }
         let others = request.siblings.iter().filter(|_| request.routed.route.pinned.is_none());
         // The one that may answer for longest.
         let open = others.filter_map(|number| Some((until(number)?, number))).max();
-        if let Some((_, number)) = open {
-            return Way::By(number.clone());
-        }
-        let is_known = self.since.get(request.number.as_str()).is_some_and(|since| *since + WINDOW <= *now);
-        if is_known { Way::Closed } else { Way::Free }
+        open.map_or(Reach::Nobody, |(_, number)| Reach::By(number.clone()))
     }
 }
 

@@ -114,6 +114,7 @@ impl PostgresLedger {
             signals: watch::Sender::new(Signal::default()),
             lanes: lanes::Lanes::default(),
             holds: hold_cache::HoldCache::default(),
+            limits: quota::Limits::default(),
             keyring: keyring::Keyring::default(),
             accounts: accounts::Accounts::default(),
         });

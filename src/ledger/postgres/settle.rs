@@ -1,6 +1,6 @@
 //! What attempts came to: states, waiting rows and holds, in one commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::desk::{Desk, Session, Tx};
 use super::hand::standing_holds;
 use super::holds;
 use super::misses::{self, Missed, UNDELIVERABLE};
+use super::quota;
 use super::standing::{Standing, find, rounds, uuid, uuids};
 use super::words::{clean, known_word};
 use crate::clock::Timestamp;
@@ -56,6 +57,8 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
     let mut plain: Vec<usize> = (0..settlements.len())
         .filter(|place| seen.insert(settlements[*place].key) && is_plain(desk, &settlements[*place]))
         .collect();
+    let have_places = having_places(desk, settlements, &plain).await?;
+    plain.retain(|place| !have_places.contains(&settlements[*place].key));
     let mut is_done = vec![false; settlements.len()];
     if !plain.is_empty() {
         plain.sort_unstable_by_key(|place| settlements[*place].key);
@@ -78,6 +81,22 @@ async fn settle_all(desk: &Desk, settlements: &[Settlement]) -> Result<Vec<Settl
         }
     }
     Ok(answers)
+}
+
+/// Those that end jobs without having sent them which have places of a messaging limit.
+async fn having_places(
+    desk: &Desk,
+    settlements: &[Settlement],
+    plain: &[usize],
+) -> Result<BTreeSet<JobKey>, LedgerError> {
+    let unsent = plain.iter().map(|place| &settlements[*place]);
+    let unsent = unsent.filter(|settlement| matches!(settlement.fate, Fate::End { .. })).map(|unsent| unsent.key);
+    let unsent: Vec<JobKey> = unsent.collect();
+    if unsent.is_empty() || !desk.remembered_limits().await?.is_counting() {
+        return Ok(BTreeSet::new());
+    }
+    let session = desk.session().await?;
+    session.in_time(quota::has_places(&session, unsent.into_iter())).await
 }
 
 /// Whether nothing but the job itself changes, and nobody listens.
@@ -129,6 +148,11 @@ fn end_of(settlement: &Settlement) -> Option<End<'_>> {
 }
 
 async fn settle_slowly(tx: &Tx<'_>, settlements: &[&Settlement]) -> Result<Vec<Settled>, LedgerError> {
+    let may_return = settlements.iter().filter(|settlement| match settlement.fate {
+        Fate::Retry { .. } | Fate::Park { .. } | Fate::End { .. } => true,
+        Fate::Accepted { .. } | Fate::Unknown { .. } => false,
+    });
+    quota::lock_of(tx, may_return.map(|settlement| settlement.key)).await?;
     let mut answers = vec![Settled::Stale; settlements.len()];
     for round in rounds(settlements, |settlement| settlement.key) {
         let found = find(tx, &round.iter().map(|(_, settlement)| settlement.key).collect::<Vec<_>>()).await?;
@@ -167,7 +191,7 @@ async fn meet(
     for (place, job, settlement) in awaited {
         let at = settlement.at;
         // An outcome that comes late is an outcome all the same.
-        let lost = job.lost - u32::from(job.state == State::Unknown).min(job.lost);
+        let lost = quota::in_doubt(job.state, job.lost);
         let wait = Wait {
             place: Place::Due(at),
             reason: Reason::Held,
@@ -200,6 +224,9 @@ async fn meet(
     }
     change::end(tx, &ends).await?;
     change::wait(tx, &waits).await?;
+    if let Some(now) = waits.iter().map(|(_, wait)| wait.at).max() {
+        quota::give_back_of(tx, waits.iter().map(|(job, _)| *job), now).await?;
+    }
     change::lose(tx, &losses).await?;
     count_misses(tx, &ends).await
 }

@@ -9,8 +9,9 @@ use super::change::code;
 use super::desk::Tx;
 use super::misses::Missed;
 use super::outbox::{SUBJECT, subject};
+use super::quota;
 use super::standing::{uuid, uuids};
-use super::words::{clean, time, word};
+use super::words::{clean, count, time, word};
 use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::ledger::event::{Happened, Subject};
@@ -60,6 +61,8 @@ struct Message {
     sent_at: Option<Timestamp>,
     delivered_at: Option<Timestamp>,
     read_at: Option<Timestamp>,
+    /// Attempts without an outcome.
+    lost: u32,
     /// Of the change of state that came last, where one came.
     details: Option<String>,
     /// Anything is to be written.
@@ -70,6 +73,8 @@ struct Message {
     ends: bool,
     /// Whether it is delivered in time is no question any more.
     is_over: bool,
+    /// It is known now that it did not arrive.
+    gives_back: bool,
 }
 
 /// Does to jobs what statuses say, in order.
@@ -77,6 +82,8 @@ pub(super) async fn hear(tx: &Tx<'_>, statuses: &[StatusNews], now: Timestamp) -
     if statuses.is_empty() {
         return Ok(Told::default());
     }
+    let may_move = statuses.iter().filter(|news| matches!(news.heard, Heard::Delivered | Heard::Failed(_)));
+    quota::lock_of(tx, may_move.map(|news| news.key)).await?;
     let mut messages = find(tx, statuses).await?;
     let (mut told, mut events) = (Told::default(), Vec::new());
     for news in statuses {
@@ -92,6 +99,10 @@ pub(super) async fn hear(tx: &Tx<'_>, statuses: &[StatusNews], now: Timestamp) -
     let mut changed: Vec<&Message> = messages.values().flatten().filter(|message| message.is_new).collect();
     changed.sort_unstable_by_key(|message| message.subject.key);
     write(tx, &changed, now).await?;
+    let arrived = statuses.iter().filter(|news| matches!(news.heard, Heard::Delivered));
+    quota::move_up(tx, &arrived.map(|news| (news.key, news.at)).collect::<Vec<_>>(), now).await?;
+    let unsent = changed.iter().filter(|message| message.gives_back);
+    quota::give_back(tx, unsent.map(|message| message.subject.key), now).await?;
     tx.tell(events).await?;
     Ok(told)
 }
@@ -102,7 +113,8 @@ async fn find(tx: &Tx<'_>, statuses: &[StatusNews]) -> Result<HashMap<JobKey, Op
     keys.dedup();
     let subject = if tx.desk.publish == Publish::Off { QUIET } else { SUBJECT };
     let sql = format!(
-        "SELECT {subject}, j.state, j.accepted_at, j.sent_at, j.delivered_at, j.read_at FROM jobs j
+        "SELECT {subject}, j.state, j.accepted_at, j.sent_at, j.delivered_at, j.read_at, j.lost
+         FROM jobs j
          WHERE j.key = ANY ($1::uuid[]) ORDER BY j.key FOR UPDATE OF j"
     );
     let mut messages = HashMap::with_capacity(keys.len());
@@ -124,11 +136,13 @@ fn read(row: &Row) -> Result<Message, LedgerError> {
         sent_at: time(row, 16)?,
         delivered_at: time(row, 17)?,
         read_at: time(row, 18)?,
+        lost: count(row, 19)?,
         details: None,
         is_new: false,
         moves: false,
         ends: false,
         is_over: false,
+        gives_back: false,
     })
 }
 
@@ -214,6 +228,7 @@ impl Message {
         };
         tx.tally.add(to, self.subject.reason);
         self.state = to;
+        self.gives_back = quota::never_left(to) && quota::in_doubt(from, self.lost) == 0;
         self.is_new = true;
         self.moves = true;
         self.ends |= !from.has_ended();

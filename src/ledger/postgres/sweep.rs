@@ -12,7 +12,7 @@ use super::hand::moved;
 use super::outbox::{SUBJECT, subject};
 use super::standing::{RowOf, Standing, find, is_in_line, uuid, uuids};
 use super::words::known_word;
-use super::{admit_slowly, applying, fleet, holds, leases, tally, windows};
+use super::{admit_slowly, applying, fleet, holds, leases, quota, tally, windows};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, JobKey, OnUnknown};
@@ -190,6 +190,7 @@ pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
     for row in tx.query(sql, &[&pass.now.as_millis(), &i64::from(pass.limit)]).await? {
         lifted += u32::from(holds::lift(tx, HoldId(row.try_get(0)?)).await?);
     }
+    lifted += quota::lift_empty(tx, pass.now).await?;
     holds::drop_empty(tx, pass.limit).await?;
     let stray = "DELETE FROM trials t WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = t.hold AND NOT h.lifted)";
     tx.execute(stray, &[]).await?;
@@ -228,6 +229,7 @@ pub(super) async fn tidy(tx: &Tx<'_>, pass: &Pass) -> Result<(), LedgerError> {
     };
     fleet::trim(tx, before(LIVE)).await?;
     windows::trim(tx, before(CLOSED), pass.limit).await?;
+    quota::trim(tx, &tx.desk.quota, pass.now, pass.limit).await?;
     applying::trim(tx, before(STRANGE), pass.limit).await
 }
 

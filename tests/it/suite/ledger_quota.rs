@@ -44,7 +44,7 @@ pub async fn as_many_people_are_written_to_as_the_limit_says(bench: &Bench) {
     let stands = QuotaRow { portfolio: OWN.to_owned(), limit: Some(3), taken: 3, parked: 2 };
     assert_eq!(quota(bench, 3).await, Some(stands));
     assert!(steps.claim(9, 9, at(3)).await.rows.is_empty());
-    assert_eq!(bench.with_bodies().await.len(), 5);
+    assert!(bench.with_bodies().await.is_superset(&["to 4", "to 5"].map(str::to_owned).into()));
 }
 
 pub async fn a_batch_takes_no_more_places_than_there_are(bench: &Bench) {

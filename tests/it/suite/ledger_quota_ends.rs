@@ -81,7 +81,7 @@ pub async fn an_attempt_without_outcome_keeps_its_place_when_a_later_one_fails(b
     // Of these nobody knows whether the first attempt arrived.
     for (name, n, fate) in [("again", 2, retry(at(HOUR))), ("refused", 3, refused())] {
         let admission = begin(&steps, letter(name, n), 3).await;
-        steps.settle(&admission, unknown(at(60)), at(3)).await;
+        steps.settle_with(of_delivered(letter(name, n), settlement(&admission, unknown(at(60)), at(3)))).await;
         assert!(bench.resolve(named(name), Resolution::Resend, at(4)).await.expect("resolved"));
         assert_eq!(ids(&steps.claim(9, 9, at(4)).await), [name]);
         let admission = go(ask_claimed(&steps, letter(name, n), 4).await);

@@ -26,6 +26,8 @@ mod ledger_postgres;
 mod ledger_quota;
 mod ledger_quota_ends;
 mod ledger_quota_parked;
+#[cfg(feature = "services")]
+mod ledger_quota_race;
 mod ledger_settle;
 mod ledger_silence;
 mod ledger_sqlite;

@@ -1,0 +1,173 @@
+//! Rows that wait for places of a portfolio, let out by a claim as places are free: each comes out with its place.
+
+use std::collections::{BTreeSet, HashSet};
+
+use uuid::Uuid;
+
+use super::super::claim::{MOST_ENDED, Pass, Shelf};
+use super::super::desk::Tx;
+use super::super::hold_cache::Known;
+use super::super::holds;
+use super::places::{Person, Places, next_freed};
+use crate::clock::Timestamp;
+use crate::hold::{Hold, HoldId, Scope};
+use crate::job::Priority;
+use crate::ledger::{Claimed, LedgerError};
+
+/// The first rows of a lane that wait under one hold. Those that are out of time come along.
+const WAITING: &str = "SELECT w.key, w.expires_at, j.recipient
+    FROM (SELECT key, expires_at FROM waiting WHERE held = $1 AND held > 0 AND lane = $2
+        ORDER BY due_at, seq LIMIT $3 FOR UPDATE SKIP LOCKED) w
+    CROSS JOIN LATERAL (SELECT f.recipient FROM jobs f WHERE f.key = w.key OFFSET 0) j";
+
+const LET_IN: &str = "UPDATE waiting w SET owner = $2, held = 0 WHERE w.key = ANY ($1::uuid[])
+    RETURNING 1::bigint, w.key, w.class, w.due_at, w.seq, w.expires_at, w.body, $3::bigint";
+
+/// Which of these holds have rows in which of these lanes.
+const LEFT: &str = "SELECT h.n, r.n FROM unnest($1::bigint[]) WITH ORDINALITY AS h (id, n)
+    CROSS JOIN unnest($2::int[]) WITH ORDINALITY AS r (lane, n)
+    WHERE EXISTS (SELECT 1 FROM waiting w WHERE w.held = h.id AND w.held > 0 AND w.lane = r.lane)";
+
+/// The holds under which rows of the lanes that a claim asks for wait for places.
+#[derive(Default)]
+pub(in crate::ledger::postgres) struct Queues {
+    holds: Vec<(HoldId, String)>,
+    /// Of which hold in which lane a row found no place.
+    full: HashSet<(usize, usize)>,
+}
+
+/// A hold of the list, and a lane of the claim's.
+type Stall = (usize, usize);
+
+impl Queues {
+    /// Those that there are, their places locked before anything else is.
+    pub(in crate::ledger::postgres) async fn open(
+        tx: &Tx<'_>,
+        known: &Known,
+        lanes: &[i32],
+    ) -> Result<Self, LedgerError> {
+        let all: Vec<&Hold> = known.all.iter().filter(|hold| hold.cover.scope == Scope::Quota).collect();
+        if all.is_empty() {
+            return Ok(Self::default());
+        }
+        let ids: Vec<i64> = all.iter().map(|hold| hold.id.0).collect();
+        let asked: BTreeSet<usize> = left(tx, &ids, lanes).await?.into_iter().map(|(hold, _)| hold).collect();
+        let holds: Vec<_> = asked.iter().map(|n| (all[*n].id, all[*n].cover.subject.clone())).collect();
+        tx.lock_places(&holds.iter().map(|(_, portfolio)| portfolio.clone()).collect()).await?;
+        Ok(Self { holds, full: HashSet::new() })
+    }
+
+    pub(in crate::ledger::postgres) fn is_empty(&self) -> bool {
+        self.holds.is_empty()
+    }
+}
+
+async fn left(tx: &Tx<'_>, holds: &[i64], lanes: &[i32]) -> Result<Vec<Stall>, LedgerError> {
+    let place = |n: i64| usize::try_from(n - 1).unwrap_or(0);
+    let rows = tx.query(LEFT, &[&holds, &lanes]).await?;
+    rows.iter().map(|row| Ok((place(row.try_get(0)?), place(row.try_get(1)?)))).collect()
+}
+
+impl Pass<'_> {
+    /// Takes rows for which there are places into what room is left; the most urgent lanes have the first places.
+    pub(in crate::ledger::postgres) async fn let_in(&mut self) -> Result<(), LedgerError> {
+        let mut lanes: Vec<usize> = (0..self.lanes.len()).collect();
+        lanes.sort_by_key(|n| (self.lanes[*n].room.priority.index(), *n));
+        for lane in lanes {
+            for queue in 0..self.queues.holds.len() {
+                while self.lanes[lane].room_left() > 0
+                    && self.ended < MOST_ENDED
+                    && self.let_some_in(queue, lane).await?
+                {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes as many rows of a queue as there is room for; true if others may stand behind them.
+    async fn let_some_in(&mut self, queue: usize, lane: usize) -> Result<bool, LedgerError> {
+        let (tx, now) = (self.tx, self.ask.now);
+        let (hold, portfolio) = self.queues.holds[queue].clone();
+        let (id, room) = (self.lanes[lane].id, self.lanes[lane].room_left());
+        let rows = tx.query(WAITING, &[&hold.0, &id, &i64::from(room)]).await?;
+        let mut waiting = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (key, expires_at): (Uuid, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let person: Person = (portfolio.clone(), row.try_get(2)?);
+            waiting.push((key, expires_at <= now.as_millis(), person));
+        }
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        let priority = self.lanes[lane].room.priority;
+        let (keys, is_full) = take(tx, &waiting, priority, now).await?;
+        if is_full {
+            self.queues.full.insert((queue, lane));
+        }
+        let rows = tx.query(LET_IN, &[&keys, &self.ask.worker.0, &hold.0]).await?;
+        self.keep(&rows, &[lane], |_| Shelf::LetOutFirst).await?;
+        Ok(!is_full && waiting.len() == usize::try_from(room).unwrap_or(usize::MAX))
+    }
+
+    /// Says whether rows that stayed in queues could come out now; where there are no places for them, when there may be.
+    pub(in crate::ledger::postgres) async fn note_stalled(&self, claimed: &mut Claimed) -> Result<(), LedgerError> {
+        let (tx, now) = (self.tx, self.ask.now);
+        let ids: Vec<i64> = self.queues.holds.iter().map(|(hold, _)| hold.0).collect();
+        let lanes: Vec<i32> = self.lanes.iter().map(|lane| lane.id).collect();
+        for (queue, lane) in left(tx, &ids, &lanes).await? {
+            let (portfolio, room) = (&self.queues.holds[queue].1, self.lanes[lane].room);
+            let is_asked = room.timed + room.fresh > 0;
+            let is_full = self.queues.full.contains(&(queue, lane));
+            if is_asked && !is_full && has_free(tx, portfolio, room.priority, now).await? {
+                claimed.more[self.lanes[lane].place] = true;
+                continue;
+            }
+            let freed = next_freed(tx, &tx.desk.quota, portfolio, now).await?;
+            claimed.next_due = [claimed.next_due, freed].into_iter().flatten().min();
+        }
+        Ok(())
+    }
+}
+
+/// Takes places for rows in their order, up to the first that gets none: those that come out, and whether one got none.
+/// What is out of time needs none.
+async fn take(
+    tx: &Tx<'_>,
+    waiting: &[(Uuid, bool, Person)],
+    priority: Priority,
+    now: Timestamp,
+) -> Result<(Vec<Uuid>, bool), LedgerError> {
+    let people: BTreeSet<Person> = waiting.iter().map(|(.., person)| person.clone()).collect();
+    let mut places = Places::read(tx, &people, now).await?;
+    let mut keys = Vec::with_capacity(waiting.len());
+    let mut is_full = false;
+    for (key, is_late, person) in waiting {
+        let needs_none = *is_late || places.limit(&person.0).is_none();
+        if !needs_none && !places.take(person, *key, priority, now) {
+            is_full = true;
+            break;
+        }
+        keys.push(*key);
+    }
+    places.write(tx).await?;
+    Ok((keys, is_full))
+}
+
+async fn has_free(tx: &Tx<'_>, portfolio: &str, priority: Priority, now: Timestamp) -> Result<bool, LedgerError> {
+    let nobody = BTreeSet::from([(portfolio.to_owned(), String::new())]);
+    Ok(Places::read(tx, &nobody, now).await?.has_free(portfolio, priority))
+}
+
+/// Lifts holds under which nobody waits any more while there are places for everybody, and says how many.
+pub(in crate::ledger::postgres) async fn lift_empty(tx: &Tx<'_>, now: Timestamp) -> Result<u32, LedgerError> {
+    let known = tx.desk.holds.known(tx).await?;
+    let mut lifted = 0;
+    for hold in known.all.iter().filter(|hold| hold.cover.scope == Scope::Quota) {
+        let waits = "SELECT EXISTS (SELECT 1 FROM waiting WHERE held = $1 AND held > 0)";
+        let waits: bool = tx.query_one(waits, &[&hold.id.0]).await?.try_get(0)?;
+        if !waits && has_free(tx, &hold.cover.subject, Priority::Bulk, now).await? {
+            lifted += u32::from(holds::lift(tx, hold.id).await?);
+        }
+    }
+    Ok(lifted)
+}

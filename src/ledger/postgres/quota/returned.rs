@@ -1,0 +1,145 @@
+//! Places that are given back because their messages did not leave, and those that count from a later moment.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::super::desk::{Session, Stir, Tx};
+use super::super::standing::{Standing, uuid, uuids};
+use super::places::{Person, Places};
+use crate::clock::Timestamp;
+use crate::job::JobKey;
+use crate::ledger::LedgerError;
+use crate::outcome::State;
+
+/// How many attempts of a job have no outcome, but for the last one: it has one now.
+pub(in crate::ledger::postgres) fn in_doubt(state: State, lost: u32) -> u32 {
+    lost.saturating_sub(u32::from(state == State::Unknown))
+}
+
+/// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
+pub(in crate::ledger::postgres) const fn never_left(state: State) -> bool {
+    match state {
+        State::Failed | State::Expired | State::Cancelled | State::Suppressed => true,
+        State::Queued
+        | State::Waiting
+        | State::Sending
+        | State::Unknown
+        | State::Accepted
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Unresolved => false,
+    }
+}
+
+/// Those of the jobs that have places, or had.
+pub(in crate::ledger::postgres) async fn has_places(
+    session: &Session,
+    jobs: impl Iterator<Item = JobKey>,
+) -> Result<BTreeSet<JobKey>, LedgerError> {
+    let rows = session.query("SELECT key FROM seen WHERE key = ANY ($1::uuid[])", &[&uuids(jobs)]).await?;
+    rows.iter().map(|row| Ok(JobKey::from_bytes(row.try_get::<_, Uuid>(0)?.into_bytes()))).collect()
+}
+
+/// Locks the places that these jobs have, before anything else is locked.
+pub(in crate::ledger::postgres) async fn lock_of(
+    tx: &Tx<'_>,
+    jobs: impl Iterator<Item = JobKey>,
+) -> Result<(), LedgerError> {
+    let keys = uuids(jobs);
+    if keys.is_empty() || !tx.desk.limits.known(tx.desk, tx).await?.is_counting() {
+        return Ok(());
+    }
+    let people = people(tx, &keys).await?;
+    tx.lock_places(&people.into_iter().map(|((portfolio, _), _)| portfolio).collect()).await
+}
+
+/// Gives back what these jobs took whose attempts did not leave, unless earlier ones of them may have.
+pub(in crate::ledger::postgres) async fn give_back_of<'a>(
+    tx: &Tx<'_>,
+    jobs: impl Iterator<Item = &'a Standing>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let sure = jobs.filter(|job| in_doubt(job.state, job.lost) == 0);
+    give_back(tx, sure.map(|job| job.key), now).await
+}
+
+/// Gives back what these jobs took, and tells who waits for it.
+pub(in crate::ledger::postgres) async fn give_back(
+    tx: &Tx<'_>,
+    jobs: impl Iterator<Item = JobKey>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let Some((mut places, messages)) = find(tx, jobs, now).await? else { return Ok(()) };
+    let mut free = BTreeSet::new();
+    for (person, key) in &messages {
+        if places.give_back(person, *key) {
+            free.insert(person.0.as_str());
+        }
+    }
+    places.write(tx).await?;
+    let known = tx.desk.holds.known(tx).await?;
+    if free.into_iter().any(|portfolio| known.set.at_limit(portfolio).is_some()) {
+        tx.stir(Stir::Work);
+    }
+    Ok(())
+}
+
+/// Forgets a person's messages, and says how many: that the person is counted stays. Before anything else is locked.
+pub(in crate::ledger::postgres) async fn erase(tx: &Tx<'_>, recipient: &str) -> Result<u64, LedgerError> {
+    let mut portfolios = BTreeSet::new();
+    for row in tx.query("SELECT DISTINCT portfolio FROM seen WHERE recipient = $1", &[&recipient]).await? {
+        portfolios.insert(row.try_get(0)?);
+    }
+    if portfolios.is_empty() {
+        return Ok(0);
+    }
+    tx.lock_places(&portfolios).await?;
+    tx.execute("DELETE FROM seen WHERE recipient = $1", &[&recipient]).await
+}
+
+/// Messages arrived: Meta counts them from then.
+pub(in crate::ledger::postgres) async fn move_up(
+    tx: &Tx<'_>,
+    arrived: &[(JobKey, Timestamp)],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let Some((mut places, messages)) = find(tx, arrived.iter().map(|(key, _)| *key), now).await? else {
+        return Ok(());
+    };
+    for (person, key) in &messages {
+        let times = arrived.iter().filter(|(job, _)| uuid(*job) == *key).map(|(_, at)| *at);
+        // Meta's clock is not ours.
+        if let Some(at) = times.max().map(|at| at.min(now)) {
+            places.move_up(person, *key, at);
+        }
+    }
+    places.write(tx).await
+}
+
+/// The places of the people whom these jobs are for, locked; none if there are none.
+async fn find(
+    tx: &Tx<'_>,
+    jobs: impl Iterator<Item = JobKey>,
+    now: Timestamp,
+) -> Result<Option<(Places, Vec<(Person, Uuid)>)>, LedgerError> {
+    let keys = uuids(jobs);
+    if keys.is_empty() || !tx.desk.limits.known(tx.desk, tx).await?.is_counting() {
+        return Ok(None);
+    }
+    let messages = people(tx, &keys).await?;
+    if messages.is_empty() {
+        return Ok(None);
+    }
+    tx.lock_places_late(&messages.iter().map(|((portfolio, _), _)| portfolio.clone()).collect()).await?;
+    let people = messages.iter().map(|(person, _)| person.clone()).collect();
+    Ok(Some((Places::read(tx, &people, now).await?, messages)))
+}
+
+/// Whom these jobs are for, as far as they have places.
+async fn people(tx: &Tx<'_>, keys: &[Uuid]) -> Result<Vec<(Person, Uuid)>, LedgerError> {
+    let sql = "SELECT portfolio, recipient, key FROM seen WHERE key = ANY ($1::uuid[])";
+    let rows = tx.query(sql, &[&keys]).await?;
+    rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+}
