@@ -15,6 +15,7 @@ use super::event::{Answered, Ask, Event, PutBack, Settling};
 use super::intake::Wanted;
 use super::lane::Delivery;
 use super::number::Ready;
+use super::resting;
 use super::scheduler::Choice;
 use super::shell::{LEDGER_PAUSE, Worker};
 
@@ -155,7 +156,8 @@ impl Worker {
         }
         let mut settlement = conclusion.settlement;
         if settlement.hold.is_none() {
-            settlement.hold = self.rest(number, &conclusion.verdict, now);
+            let (rests, fault) = (&mut self.ways[number.slot()].rests, conclusion.verdict.health.fault());
+            settlement.hold = resting::rest(&self.core.scheduler, number, rests, fault, now);
         }
         self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
         self.settle(settlement, delivery.ticket, now);

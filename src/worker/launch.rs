@@ -151,7 +151,7 @@ impl Core {
 
     /// An answer came. `fault` says whether it speaks against the number, for it, or neither.
     pub fn finished(&mut self, number: NumberIdx, probe: Option<HoldId>, fault: Option<bool>, now: Mono) {
-        self.scheduler.numbers[number.slot()].finished(fault);
+        self.scheduler.numbers[number.slot()].finished(fault, now);
         self.probe_over(probe, now);
         self.scheduler.refresh(number, now);
     }

@@ -5,7 +5,9 @@
 
 mod answering;
 mod chance;
+mod choices;
 mod drive;
+mod fairness;
 mod fold;
 mod hearing;
 mod judge;
