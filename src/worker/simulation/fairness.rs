@@ -40,9 +40,8 @@ struct Step {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let jobs = prop_oneof![4 => 0_usize..3, 2 => 3_usize..40, 1 => 200_usize..600];
     let passes = prop_oneof![6 => 0_u64..30, 2 => 30_u64..400, 1 => 400_u64..3_000];
-    let step = (0_usize..4, prop::bool::weighted(0.3), jobs, passes).prop_map(|(priority, is_pinned, jobs, passes)| {
-        Step { priority, is_pinned, jobs, passes: ms(passes) }
-    });
+    let step = (0_usize..4, prop::bool::weighted(0.3), jobs, passes)
+        .prop_map(|(priority, is_pinned, jobs, passes)| Step { priority, is_pinned, jobs, passes: ms(passes) });
     prop::collection::vec(step, 1..60)
 }
 
@@ -88,9 +87,10 @@ impl Bench {
     fn eligible(&self) -> Vec<(LaneIdx, Priority)> {
         let scheduler = &self.core.scheduler;
         let number = scheduler.number(self.number);
-        let lanes = scheduler.lanes.iter().enumerate().filter(|(_, lane)| {
-            !lane.is_empty() && number.listed[Class::of(lane.key().priority) as usize].is_some()
-        });
+        let lanes =
+            scheduler.lanes.iter().enumerate().filter(|(_, lane)| {
+                !lane.is_empty() && number.listed[Class::of(lane.key().priority) as usize].is_some()
+            });
         lanes.map(|(slot, lane)| (LaneIdx(u32::try_from(slot).expect("few")), lane.key().priority)).collect()
     }
 
