@@ -48,7 +48,7 @@ impl Stand {
 
     /// The same before this simulator.
     pub fn simulated(sim: SimConfig, numbers: &[(String, u32)], pools: &[(String, Vec<String>)]) -> Self {
-        let sim = Sim::spawn_thread(sim).expect("a free port");
+        let sim = Sim::spawn_thread(SimConfig { punctual: true, ..sim }).expect("a free port");
         let dir = TempDir::new().expect("a directory");
         Self { sim, dir, numbers: numbers.to_vec(), pools: pools.to_vec(), more: Vec::new() }
     }

@@ -47,6 +47,9 @@ pub struct SimConfig {
     pub strict_windows: bool,
     /// For benches: accept everything at once, check and record nothing but the count, and tell nobody.
     pub stub: bool,
+    /// Its own thread goes before others', where the system allows that: on a machine that senders and databases share
+    /// with it, it then counts when requests came and not when it got to look.
+    pub punctual: bool,
     /// Rows the oracle keeps; past that, the oldest go and are counted.
     pub oracle_rows: usize,
     /// Append every row of the oracle to this file, as JSON lines.
@@ -73,6 +76,7 @@ impl Default for SimConfig {
             webhooks: None,
             strict_windows: false,
             stub: false,
+            punctual: false,
             oracle_rows: 2_000_000,
             oracle_file: None,
         }

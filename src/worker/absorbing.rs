@@ -206,6 +206,8 @@ impl Worker {
                     self.intake.expect(until);
                 }
                 self.core.scheduler.set_holds(HoldSet::new(holds), clock::now());
+                let at_limit = self.core.scheduler.drain_at_limit(clock::now().mono);
+                self.let_go(at_limit);
                 self.try_again_elsewhere(clock::now().mono);
                 self.give_back_of_unable();
             }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::{Mono, Timestamp};
+use crate::job::Priority;
 use crate::ledger::{Claimed, LaneRoom, Route};
 
 use super::index::LaneIdx;
@@ -99,8 +100,12 @@ impl Intake {
             if !(lane.more_fresh || lane.more_timed) {
                 continue;
             }
-            let target = target(scheduler, lane.key(), mono).min(self.caps.count);
+            let key = lane.key();
+            let few = if key.priority == Priority::Bulk { scheduler.bulk_room(key.pool, mono) } else { None };
+            let lane = &scheduler.lanes[slot];
+            let target = target(scheduler, key, mono).min(self.caps.count);
             let fresh = room(lane.more_fresh, target, lane.fresh_rows(), target / 2);
+            let fresh = fresh.min(few.unwrap_or(u32::MAX) as usize);
             let timed = room(lane.more_timed, target / 4 + LEAST, lane.timed(), 0);
             if target == 0 || fresh + timed == 0 {
                 continue;
@@ -110,7 +115,10 @@ impl Intake {
             let fresh = fresh.min(left - timed);
             left -= timed + fresh;
             wanted.lanes.push(LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32")));
-            wanted.rooms.push(lane_room(scheduler, lane.key(), timed, fresh));
+            wanted.rooms.push(lane_room(scheduler, key, timed, fresh));
+            if few.is_some() {
+                scheduler.spend_look(key.pool, fresh);
+            }
         }
         wanted
     }
@@ -122,7 +130,8 @@ impl Intake {
         }
         let is_news = std::mem::take(&mut self.is_news);
         let mut timed = vec![0_u32; wanted.lanes.len()];
-        for row in claimed.rows.iter().filter(|row| row.due_at.is_some()) {
+        // What is let out from under a hold comes into room for timed rows first.
+        for row in claimed.rows.iter().filter(|row| row.due_at.is_some() || row.released.is_some()) {
             let asked = |lane: &LaneRoom| lane.priority == row.priority && lane.route == row.route;
             if let Some(position) = wanted.rooms.iter().position(asked) {
                 timed[position] += 1;

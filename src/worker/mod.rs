@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod pacer;
 pub mod picture;
 pub mod pool;
+mod quota;
 mod receiving;
 pub mod reception;
 mod recovering;

@@ -11,6 +11,7 @@ use crate::ledger::{Dead, Enqueued, Ledger, LedgerError, Routed};
 use crate::queue::{Arrival, Arrived, LaneName, Ticket};
 
 use super::event::Event;
+use super::index::PoolIdx;
 use super::lane::Delivery;
 use super::reception::{Aside, Sorted, sort};
 use super::shell::Worker;
@@ -54,6 +55,7 @@ impl Worker {
         }
         let origin = self.queue.origin(arrived.lane.as_ref());
         match sort(arrived, &origin, &self.router, now.wall) {
+            Sorted::InLine(delivery) if !self.core.scheduler.may_take(&delivery) => self.refused.push(arrived.ticket),
             Sorted::InLine(delivery) => self.take_in_hand(delivery, now.mono),
             Sorted::Aside(aside) => self.asides.push((aside, arrived.ticket)),
         }
@@ -130,6 +132,8 @@ impl Worker {
     }
 
     fn lanes_to_serve(&mut self, now: Mono) -> BTreeMap<LaneName, u16> {
+        let all: Vec<PoolIdx> = self.core.scheduler.pools().map(|(pool, _)| pool).collect();
+        let bulk: Vec<Option<u32>> = all.iter().map(|pool| self.core.scheduler.bulk_room(*pool, now)).collect();
         let scheduler = &self.core.scheduler;
         let pools: Vec<_> = scheduler.pools().filter(|(pool, _)| scheduler.rate_of_pool(*pool, now) > 0.0).collect();
         let each = scheduler.in_hand_bytes.checked_div(scheduler.in_hand).unwrap_or(USUAL_BYTES).max(USUAL_BYTES);
@@ -141,7 +145,13 @@ impl Worker {
             let rate = scheduler.limit_of_pool(pool, now);
             for priority in Priority::ALL {
                 let most = if *priority == Priority::Urgent { MOST_URGENT } else { u16::MAX };
-                let prefetch = steady((rate * IN_HAND) as u16).min(most).min(self.lane_share);
+                let mut prefetch = steady((rate * IN_HAND) as u16).min(most).min(self.lane_share);
+                if let Some(few) = bulk[pool.slot()].filter(|_| *priority == Priority::Bulk) {
+                    if few == 0 {
+                        continue;
+                    }
+                    prefetch = prefetch.min(u16::try_from(few).unwrap_or(u16::MAX));
+                }
                 lanes.insert(LaneName { pool: name.clone(), priority: *priority }, prefetch);
             }
         }

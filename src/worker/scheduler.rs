@@ -16,6 +16,7 @@ use super::index::{LaneIdx, NumberIdx, PoolIdx};
 use super::lane::{Delivery, Lane, LaneKey, weight};
 use super::number::{Blocked, Class, Number, NumberSpec, Room};
 use super::pool::Pool;
+use super::quota::Looks;
 
 /// A number may have so many requests without an answer, however many numbers there are.
 const LEAST_IN_FLIGHT: usize = 64;
@@ -65,6 +66,7 @@ pub struct Scheduler {
     round: VecDeque<PoolIdx>,
     pub(super) holds: HoldSet,
     pub(super) probing: HashSet<HoldId>,
+    pub(super) looks: Looks,
     /// The wall clock less our own, in milliseconds, when numbers were last looked at for holds.
     offset: i64,
     ahead: Duration,
@@ -87,6 +89,7 @@ impl Scheduler {
             round: VecDeque::new(),
             holds: HoldSet::default(),
             probing: HashSet::new(),
+            looks: Looks::default(),
             offset: 0,
             ahead,
             in_hand: 0,

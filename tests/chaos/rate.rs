@@ -22,9 +22,11 @@ pub fn rate_is_back(arrivals: &[u64], broken: u64, healed: u64) -> Option<u64> {
 }
 
 /// What a second may be over the limit without a reason: so much of it, or as many as leave together when a late timer
-/// is caught up with.
+/// is caught up with, at either end of the second.
 const TOLERANCE_PER_CENT: usize = 2;
-const TOGETHER: usize = 2;
+const TOGETHER: usize = 4;
+/// What one late turn of a worker may cost each of its numbers in refusals.
+const PAIR: usize = 2;
 /// So much later than another a request may arrive: the workers' `pacing.margin`, which no second feels.
 const MARGIN: Duration = Duration::from_millis(8);
 /// So long before a second a stall may have ended of which its first request still came late.
@@ -80,5 +82,5 @@ pub fn unexplained(refusals: &[u64], stalls: Stalls<'_>) -> usize {
 /// How many of so many requests may be refused without an explanation: one in a hundred. One late turn of a worker may
 /// cost each of its numbers a pair.
 pub fn allowed_refusals(requests: usize, numbers: usize) -> usize {
-    (TOGETHER * numbers).max(requests / 100)
+    (PAIR * numbers).max(requests / 100)
 }

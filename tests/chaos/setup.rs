@@ -99,7 +99,7 @@ impl Setup {
     pub fn sim(&self, seed: u64) -> SimConfig {
         let mps = u32::try_from(self.rate).expect("a rate that Meta has");
         let numbers = self.number_ids().map(|id| NumberSpec::new(id).with_mps(mps));
-        SimConfig { latency: LATENCY, seed, ..SimConfig::with_numbers(numbers) }
+        SimConfig { latency: LATENCY, seed, punctual: true, ..SimConfig::with_numbers(numbers) }
     }
 
     pub fn number_ids(&self) -> impl Iterator<Item = String> + use<> {
