@@ -62,7 +62,7 @@ impl Worker {
         let claimed = match answer {
             Ok(claimed) => claimed,
             Err(error) => {
-                self.intake.look_again(&mut self.core.scheduler);
+                self.intake.look_again();
                 return self.ledger_failed(&error);
             }
         };

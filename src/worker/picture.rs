@@ -15,6 +15,7 @@ use crate::outcome::Reason;
 
 use super::index::NumberIdx;
 use super::number::{Blocked, Number};
+use super::pool::Pool;
 use super::shell::Worker;
 
 /// How often it is drawn anew.
@@ -59,17 +60,19 @@ impl Worker {
         self.telling.metrics.ledger_backlog.set(self.settlements.len() as f64);
         self.telling.gauges(&self.core.scheduler, now);
         self.telling.ledger_connections(self.ledger.connections());
+        let scheduler = &self.core.scheduler;
+        let weights: Vec<f64> = scheduler.pools().map(|(pool, _)| scheduler.pool_weight(pool, now.mono)).collect();
         for number in self.core.scheduler.indices() {
-            self.gauge(number, now);
+            self.gauge(number, &weights, now);
         }
         let picture = self.picture(now);
         self.easel.picture.send_replace(Arc::new(picture));
     }
 
-    fn gauge(&mut self, idx: NumberIdx, now: Now) {
+    fn gauge(&mut self, idx: NumberIdx, weights: &[f64], now: Now) {
         let number = self.core.scheduler.number(idx);
         let way = &mut self.ways[idx.slot()];
-        let pool = self.core.scheduler.pool_weight(number.spec.pool, now.mono);
+        let pool = weights[number.spec.pool.slot()];
         way.metrics.rate_limit.set(number.pacer.effective().within(Duration::from_secs(1)));
         way.metrics.tokens.set(number.pacer.free(now.mono) as f64);
         way.metrics.quality.only(way.rating);
@@ -156,20 +159,17 @@ impl Worker {
 
     fn lanes(&self) -> Vec<LaneStatus> {
         let scheduler = &self.core.scheduler;
-        let mut lanes = Vec::new();
-        for (slot, pool) in scheduler.pools.iter().enumerate() {
-            for priority in Priority::ALL {
-                let own = scheduler.lanes.iter().filter(|lane| {
-                    lane.key().pool.slot() == slot && lane.key().priority == *priority && !lane.is_empty()
-                });
-                let own: Vec<_> = own.collect();
-                lanes.push(LaneStatus {
-                    pool: pool.name.to_string(),
-                    priority: *priority,
-                    in_hand: own.iter().map(|lane| (lane.fresh() + lane.timed()) as u64).sum(),
-                    oldest: own.iter().filter_map(|lane| lane.oldest()).min(),
-                });
-            }
+        let place = |pool: &Pool, priority: &Priority| {
+            let (pool, priority) = (pool.name.to_string(), *priority);
+            LaneStatus { pool, priority, in_hand: 0, oldest: None }
+        };
+        let places = scheduler.pools.iter().flat_map(|pool| Priority::ALL.iter().map(move |each| place(pool, each)));
+        let mut lanes: Vec<LaneStatus> = places.collect();
+        for lane in scheduler.lanes.iter().filter(|lane| !lane.is_empty()) {
+            let key = lane.key();
+            let status = &mut lanes[key.pool.slot() * Priority::ALL.len() + key.priority.index()];
+            status.in_hand += (lane.fresh() + lane.timed()) as u64;
+            status.oldest = [status.oldest, lane.oldest()].into_iter().flatten().min();
         }
         lanes
     }

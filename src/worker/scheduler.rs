@@ -72,6 +72,10 @@ pub struct Scheduler {
     ahead: Duration,
     pub(super) in_hand: usize,
     pub(super) in_hand_bytes: usize,
+    /// Lanes that gave jobs away since the intake last looked at them, each once.
+    pub(super) lower: VecDeque<LaneIdx>,
+    /// Whether something else changed than lanes: who may send, and by what.
+    pub(super) is_changed: bool,
 }
 
 impl Scheduler {
@@ -94,6 +98,8 @@ impl Scheduler {
             ahead,
             in_hand: 0,
             in_hand_bytes: 0,
+            lower: VecDeque::new(),
+            is_changed: true,
         }
     }
 
@@ -283,6 +289,9 @@ impl Scheduler {
         }
         self.in_hand -= 1;
         self.in_hand_bytes -= delivery.bytes;
+        if !std::mem::replace(&mut lane.is_lower, true) {
+            self.lower.push_back(lane_idx);
+        }
         if let Some(hold) = parked {
             pool.unlist(lane_idx, lane);
             pool.list(lane_idx, lane);
@@ -359,6 +368,13 @@ impl Scheduler {
         }
     }
 
+    /// The intake looks at this lane with its next turn.
+    pub(super) fn note_lower(&mut self, idx: LaneIdx) {
+        if !std::mem::replace(&mut self.lanes[idx.slot()].is_lower, true) {
+            self.lower.push_back(idx);
+        }
+    }
+
     fn list_lanes_of(&mut self, number: NumberIdx, pool_idx: PoolIdx) {
         let pool = &mut self.pools[pool_idx.slot()];
         for lane in pool.open.into_iter().chain(self.pinned[number.slot()]) {
@@ -387,6 +403,7 @@ impl Scheduler {
     }
 
     fn look_at_holds(&mut self, now: Now) {
+        self.is_changed = true;
         for number in &mut self.numbers {
             number.look_at(&self.holds, now);
         }

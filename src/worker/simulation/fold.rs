@@ -58,6 +58,9 @@ pub(super) struct Fold {
     pub holds: BTreeMap<HoldId, Hold>,
     /// Free rows by lane: fresh ones with no time.
     free: BTreeMap<LaneName, BTreeSet<InLine>>,
+    /// Rows in somebody's hands, and rows under a hold.
+    pub(super) claimed: BTreeMap<Life, BTreeSet<u64>>,
+    pub(super) parked: BTreeMap<HoldId, BTreeSet<u64>>,
     /// Times at which a row may have to be looked at.
     pub(super) alarms: BTreeSet<(Timestamp, u64)>,
     /// Until when each worker lives, as far as is known.
@@ -88,6 +91,10 @@ impl Fold {
         if let Some(entry) = in_line(row, seq) {
             line.remove(&entry);
         }
+        if let Place::Waiting { hold, claimed, .. } = row.place {
+            claimed.and_then(|life| self.claimed.get_mut(&life)).map(|rows| rows.remove(&seq));
+            hold.and_then(|hold| self.parked.get_mut(&hold)).map(|rows| rows.remove(&seq));
+        }
         assert!(!matches!(row.place, Place::Ended(_)), "job {seq} had ended and was changed to {place:?}");
         row.place = place;
         self.ended += usize::from(matches!(row.place, Place::Ended(_)));
@@ -98,7 +105,11 @@ impl Fold {
             Place::Sending { deadline: at, .. } | Place::Unknown { until: at } => {
                 self.alarms.insert((at, seq));
             }
-            Place::Waiting { .. } | Place::Ended(_) => {}
+            Place::Waiting { hold, claimed, .. } => {
+                claimed.map(|life| self.claimed.entry(life).or_default().insert(seq));
+                hold.map(|hold| self.parked.entry(hold).or_default().insert(seq));
+            }
+            Place::Ended(_) => {}
         }
     }
 
@@ -125,15 +136,23 @@ impl Fold {
             let mut left = [room.timed, room.fresh];
             let mut taken = Vec::new();
             let mut more = false;
-            for (fresh, due, seq) in line.iter().copied() {
+            let first_fresh = (true, Timestamp::from_millis(0), 0);
+            for (_, due, seq) in line.range(..first_fresh).copied() {
                 if due > now {
                     claimed.next_due = Some(claimed.next_due.map_or(due, |known: Timestamp| known.min(due)));
-                } else if let Some(rest) = left[usize::from(fresh)].checked_sub(1) {
-                    left[usize::from(fresh)] = rest;
-                    taken.push((seq, (!fresh).then_some(due)));
-                } else {
-                    more |= fresh;
+                    break;
                 }
+                let Some(rest) = left[0].checked_sub(1) else { break };
+                left[0] = rest;
+                taken.push((seq, Some(due)));
+            }
+            for (_, _, seq) in line.range(first_fresh..).copied() {
+                let Some(rest) = left[1].checked_sub(1) else {
+                    more = true;
+                    break;
+                };
+                left[1] = rest;
+                taken.push((seq, None));
             }
             claimed.more.push(more);
             for (seq, due_at) in taken {
@@ -166,10 +185,9 @@ impl Fold {
     /// Frees what is this worker's and not among these.
     pub(super) fn keep_only(&mut self, life: Life, keys: &[JobKey]) {
         let kept: BTreeSet<u64> = keys.iter().map(|key| seq_of(*key)).collect();
-        let lost = |(seq, row): &(&u64, &Row)| {
-            matches!(row.place, Place::Waiting { claimed: Some(owner), .. } if owner == life) && !kept.contains(seq)
-        };
-        let lost: Vec<JobKey> = self.rows.iter().filter(lost).map(|(_, row)| row.routed.job.key).collect();
+        let claimed = self.claimed.get(&life).into_iter().flatten();
+        let lost = claimed.filter(|seq| !kept.contains(seq)).map(|seq| self.rows[seq].routed.job.key);
+        let lost: Vec<JobKey> = lost.collect();
         self.give_back(life, &lost);
     }
 
@@ -225,6 +243,9 @@ impl Fold {
     }
 
     fn stands(&self, request: &AdmitRequest, now: Timestamp) -> Option<(HoldId, Effect)> {
+        if self.holds.is_empty() {
+            return None;
+        }
         let job = &request.routed.job;
         let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
         let facts = crate::hold::Facts {
