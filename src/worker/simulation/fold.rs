@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Hold, HoldId, HoldSet};
-use crate::job::{JobKey, Priority};
+use crate::job::{JobKey, OnUnknown, Priority};
 use crate::ledger::{
     Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, LaneRoom, Route, Routed, Settled, Settlement,
 };
@@ -30,6 +30,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub routed: Routed,
+    pub on_unknown: OnUnknown,
     pub place: Place,
     pub attempt: u32,
     pub tries: u32,
@@ -67,6 +68,8 @@ pub(super) struct Fold {
     pub(super) present: BTreeMap<Life, Timestamp>,
     pub(super) next_hold: i64,
     ended: usize,
+    /// What is kept of a job that ended, in runs that would remember too much.
+    pub(super) instead_of_ended: Option<Routed>,
 }
 
 fn lane(route: &Route, priority: Priority) -> LaneName {
@@ -109,8 +112,18 @@ impl Fold {
                 claimed.map(|life| self.claimed.entry(life).or_default().insert(seq));
                 hold.map(|hold| self.parked.entry(hold).or_default().insert(seq));
             }
-            Place::Ended(_) => {}
+            Place::Ended(_) => {
+                // A million whole jobs would not fit.
+                if let Some(nobody) = &self.instead_of_ended {
+                    row.routed = nobody.clone();
+                }
+            }
         }
+    }
+
+    /// How many jobs of a pool wait for anybody.
+    pub(super) fn waiting_in(&self, route: &Route, priority: Priority) -> usize {
+        self.free.get(&lane(route, priority)).map_or(0, BTreeSet::len)
     }
 
     /// How many jobs have ended.
@@ -124,7 +137,8 @@ impl Fold {
         }
         // Put in as claimed by nobody that lives, so that the step into its line is the usual one.
         let place = Place::Waiting { due: None, hold: None, claimed: Some(0) };
-        self.rows.insert(seq, Row { routed, place, attempt: 0, tries: 0, unknowns: 0, resends: 0 });
+        let on_unknown = routed.job.on_unknown;
+        self.rows.insert(seq, Row { routed, on_unknown, place, attempt: 0, tries: 0, unknowns: 0, resends: 0 });
         self.put(seq, Place::Waiting { due: None, hold: None, claimed: None });
     }
 

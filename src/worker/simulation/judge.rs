@@ -61,10 +61,7 @@ pub(super) fn end(world: &World) {
         };
         let taken = world.meta.taken.get(seq).copied().unwrap_or(0);
         assert!(taken <= 1 + row.resends, "job {seq} was taken {taken} times and resent {} times", row.resends);
-        assert!(
-            taken <= 1 || row.routed.job.on_unknown == OnUnknown::Resend,
-            "job {seq} is doubled, against its policy"
-        );
+        assert!(taken <= 1 || row.on_unknown == OnUnknown::Resend, "job {seq} is doubled, against its policy");
         assert!(state != State::Accepted || taken >= 1, "job {seq} is accepted and Meta has not got it");
         if taken >= 1 && row.resends == 0 {
             assert!(matches!(state, State::Accepted | State::Unresolved), "job {seq} was taken and is {state}");

@@ -21,6 +21,7 @@ mod plan;
 mod reading;
 mod recovering;
 mod renewing;
+mod scale;
 mod shares;
 mod shell;
 mod storms;

@@ -79,7 +79,7 @@ impl World {
             now: ms(0),
             fold: Fold::default(),
             meta: Meta::default(),
-            chance: Chance::new(plan.seed, plan.kills),
+            chance: Chance::new(plan.seed, plan.kills, plan.kills_apart),
             deaths: 0,
             given_back: (0..plan.numbers.len()).map(|number| judge::window(&plan, number)).sum(),
             slots: (0..plan.workers).map(|_| Slot::default()).collect(),
@@ -160,6 +160,7 @@ impl World {
                     self.chance.spare();
                 }
                 self.fold.sweep(self.clock().wall);
+                self.keep_busy();
                 self.tell_all(true);
                 self.schedule(self.now + SWEEP_EVERY, Event::Sweep);
             }
