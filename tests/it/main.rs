@@ -19,6 +19,7 @@ mod gateway;
 mod holding;
 mod hook;
 mod in_doubt;
+mod limits;
 mod main_job;
 mod map;
 mod media;
