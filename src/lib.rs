@@ -27,7 +27,7 @@
 //!
 //! - everyone uses `clock`, `outcome`
 //! - `app` uses `config`, `fleet`, `graph`, `hold`, `job`, `keeper`, `ledger`, `metrics`, `ops`, `queue`, `telemetry`, `webhook`, `worker`
-//! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `sim`, `telemetry`, `worker`
+//! - `cli` uses `app`, `config`, `fleet`, `graph`, `hold`, `job`, `ledger`, `ops`, `sim`, `telemetry`, `worker`
 //! - `clock` uses nothing
 //! - `config` uses nothing
 //! - `fleet` uses `config`, `graph`, `hold`, `job`, `ledger`, `worker`

@@ -298,13 +298,13 @@ ROWS = [
         )),
     ]),
     (8, [
-        (8, graph(
+        (6, graph(
             "Jobs, by the state they enter",
             "Jobs a second that ended or came into doubt, by state.",
             "ops",
             [target(per_second("tidegate_jobs_total", "state", only='state!~"queued|sending|waiting"') + " > 0", "{{state}}")],
         )),
-        (8, graph(
+        (6, graph(
             "Jobs that ended unsent, and retries",
             "Jobs a second that ended without being sent, and attempts a second that will be made again, each by why.",
             "ops",
@@ -313,7 +313,19 @@ ROWS = [
                 target(per_second("tidegate_retries_total", "reason") + " > 0", "again: {{reason}}"),
             ],
         )),
-        (8, pieces(
+        (6, graph(
+            "Messaging limit",
+            "People written to first in the last 24 hours, of how many each portfolio may write to, and the jobs that wait for "
+            "such a place. At the limit less the reserve, only `urgent` and `high` jobs go to new people.",
+            "short",
+            [
+                target("max by (portfolio) (tidegate_quota_used{})", "{{portfolio}} used"),
+                target("min by (portfolio) (tidegate_quota_limit{} < +Inf)", "{{portfolio}} limit"),
+                target("max by (portfolio) (tidegate_quota_waiting{})", "{{portfolio}} waiting"),
+            ],
+            overrides=[dashed(".*limit")],
+        )),
+        (6, pieces(
             "Quality, as Meta rates it",
             "Numbers by the rating of what they sent in the last seven days. A red one gets a tenth of the share of a green one.",
             "short",

@@ -186,7 +186,7 @@ impl House {
     /// Applies what the gateways took in, whoever they are.
     fn apply(&mut self, config: &Config, keeper: &Keeper, ledger: &Ledger, metrics: &Arc<Metrics>) {
         let (acquaintance, on_duty) = (settings::acquaintance(config), keeper.on_duty(Task::Apply));
-        let applier = Applier::new(ledger.clone(), metrics.clone(), acquaintance, on_duty, None);
+        let applier = Applier::new(ledger.clone(), metrics.clone(), acquaintance, on_duty);
         self.helpers.spawn(applier.run(self.stop.clone()));
     }
 

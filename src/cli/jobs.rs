@@ -1,9 +1,10 @@
-//! `tidegate jobs`: lists jobs, the newest first.
+//! `tidegate jobs`: lists jobs, the newest first; what they cost is reckoned by [`costs`](super::costs).
 
 use clap::{Args, Subcommand};
 
 use super::args;
 use super::context::Context;
+use super::costs::Costs;
 use super::exit::Exit;
 use super::job_name::full_name;
 use super::output::{Column, Output, counts, words};
@@ -18,6 +19,8 @@ use crate::outcome::State;
 pub enum Jobs {
     /// List jobs, the newest first
     List(List),
+    /// What messages cost, by day, campaign, category and type
+    Costs(Box<Costs>),
 }
 
 /// Flags of `tidegate jobs list`.
@@ -61,6 +64,7 @@ impl Jobs {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Exit> {
         match self {
             Self::List(list) => list.run(context).await,
+            Self::Costs(costs) => costs.run(context).await,
         }
     }
 }

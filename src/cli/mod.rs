@@ -9,6 +9,7 @@ mod cancel;
 mod completions;
 mod config;
 mod context;
+mod costs;
 mod dead;
 mod demo;
 mod erase;

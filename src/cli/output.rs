@@ -103,7 +103,7 @@ fn write_moments(value: &mut Value) {
 
 /// By its name, as all rows that are listed call their moments.
 fn is_moment(name: &str) -> bool {
-    matches!(name, "at" | "since" | "until" | "deadline") || name.ends_with("_at")
+    matches!(name, "at" | "since" | "until" | "deadline") || name.ends_with("_at") || name.ends_with("_until")
 }
 
 /// A table as wide as the terminal, or as `width` says; no wider than it must be, and whole where nobody looks.

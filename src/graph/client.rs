@@ -80,7 +80,7 @@ pub struct Client {
 #[must_use = "a connection that is ready is there to be used"]
 pub struct Ready {
     pool: Arc<Pool>,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     bounds: Bounds,
 }
 

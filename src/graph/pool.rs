@@ -50,8 +50,10 @@ pub(super) struct Pool {
     ready: Notify,
 }
 
+#[expect(clippy::vec_box, reason = "a connection is large, and moved more often than looked at")]
 struct State {
-    idle: Vec<Connection>,
+    /// Each in its box: from here to its request and back it passes through many hands.
+    idle: Vec<Box<Connection>>,
     wanted: usize,
     stats: PoolStats,
 }
@@ -80,7 +82,7 @@ impl Pool {
     }
 
     /// The connection used last is the likeliest to be alive.
-    pub fn take(&self) -> Option<Connection> {
+    pub fn take(&self) -> Option<Box<Connection>> {
         loop {
             let mut connection = {
                 let mut state = self.state();
@@ -101,7 +103,7 @@ impl Pool {
     }
 
     /// Takes back what was taken; none, or one that is not fit to be used again, makes room for another.
-    pub fn give_back(&self, connection: Option<Connection>) {
+    pub fn give_back(&self, connection: Option<Box<Connection>>) {
         let kept = connection.filter(|connection| !connection.is_old()).and_then(|mut connection| {
             let is_ready = connection.is_ready(&self.waker);
             is_ready.then_some(connection)
@@ -118,7 +120,8 @@ impl Pool {
         }
     }
 
-    fn add(&self, mut connection: Connection) {
+    fn add(&self, connection: Connection) {
+        let mut connection = Box::new(connection);
         let is_ready = connection.is_ready(&self.waker);
         let mut state = self.state();
         state.stats.opened += 1;
@@ -162,7 +165,7 @@ impl Pool {
     fn sweep(&self) -> (usize, Option<Instant>) {
         let mut idle = std::mem::take(&mut self.state().idle);
         idle.retain_mut(|connection| !connection.is_old() && connection.is_ready(&self.waker));
-        let next = idle.iter().map(Connection::retire_at).min();
+        let next = idle.iter().map(|connection| connection.retire_at()).min();
         let mut state = self.state();
         // What came back meanwhile was used last, and is taken first.
         idle.append(&mut state.idle);

@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::applied;
 use super::inbound::InboundRates;
 use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{Applied, FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, Moved, News, StrangeChange};
-use crate::metrics::{Metrics, PriceCategory, PriceType, SettledBy, Update};
+use crate::ledger::{FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, News, StrangeChange};
+use crate::metrics::{Metrics, Update};
 use crate::outcome::State;
 use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
 use crate::webhook::notice::{self, Notice};
@@ -25,7 +26,7 @@ use crate::webhook::notice::{self, Notice};
 /// At most so many bodies, of so many bytes, in one commit.
 const BODIES: u32 = 500;
 const BYTES: usize = 4 << 20;
-/// How long a body may lie when nothing says that it is there: those of other processes.
+/// How long a body may lie unseen: it may have been kept by another process.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long to wait for a ledger that is away: at least the first, doubling up to the second.
 const AWAY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -64,7 +65,6 @@ pub struct Applier {
     /// How fast people write; none before this keeper knows what was told.
     rates: Option<InboundRates>,
     on_duty: watch::Receiver<bool>,
-    arrivals: Option<watch::Receiver<u64>>,
 }
 
 /// What was read of some bodies.
@@ -84,16 +84,14 @@ impl fmt::Debug for Acquaintance {
 }
 
 impl Applier {
-    /// Applies this ledger's webhooks while on duty. `arrivals` changes when this process has kept a body: then it is
-    /// looked for at once.
+    /// Applies this ledger's webhooks while on duty.
     pub fn new(
         ledger: Ledger,
         metrics: Arc<Metrics>,
         acquaintance: Acquaintance,
         on_duty: watch::Receiver<bool>,
-        arrivals: Option<watch::Receiver<u64>>,
     ) -> Self {
-        Self { ledger, metrics, acquaintance, names: Arc::default(), names_until: None, rates: None, on_duty, arrivals }
+        Self { ledger, metrics, acquaintance, names: Arc::default(), names_until: None, rates: None, on_duty }
     }
 
     /// Runs until told to stop. A batch that is under way is applied all the same, or will be again.
@@ -121,7 +119,7 @@ impl Applier {
                     failures.over();
                     self.tell_rates().await;
                     if count == 0 {
-                        self.until_news().await;
+                        sleep(LOOK).await;
                     }
                 }
                 Err(error) => sleep(failures.wait(&error.to_string())).await,
@@ -207,7 +205,7 @@ impl Applier {
         }
         self.metrics.webhook_apply.observe(began.elapsed().as_secs_f64());
         updates.into_iter().for_each(|update| self.metrics.webhook_updates.inc(update));
-        self.tell(&told, applied);
+        applied::tell(&self.metrics, &told, applied);
         Ok(())
     }
 
@@ -236,32 +234,6 @@ impl Applier {
         Ok(())
     }
 
-    fn tell(&self, told: &[State], applied: Applied) {
-        let Applied { statuses, suppressed, priced } = applied;
-        for (state, moved) in told.iter().zip(statuses) {
-            self.metrics.webhook_updates.inc(update(*state, moved));
-            let Moved::Job { from, to, after } = moved else { continue };
-            self.metrics.jobs.inc(to);
-            if from == State::Unknown {
-                self.metrics.unknown_settled.inc(SettledBy::Webhook);
-            }
-            if let (State::Delivered, Some(after)) = (to, after) {
-                self.metrics.delivery_latency.observe(after.as_secs_f64());
-            }
-        }
-        for price in priced {
-            let kind = price.kind.parse().unwrap_or(PriceType::Other);
-            self.metrics.priced.inc(kind, price.category.parse().unwrap_or(PriceCategory::Other));
-        }
-        if suppressed > 0 {
-            self.metrics.suppressed.inc_by(u64::from(suppressed));
-            tracing::info!(
-                suppressed,
-                "{suppressed} recipients were not on WhatsApp three times in a row, they are left alone for a week"
-            );
-        }
-    }
-
     /// Tells the workers how fast people write, since Meta counts that with what they send. What could not be told is
     /// told when it changes again, or by the next keeper.
     async fn tell_rates(&mut self) {
@@ -278,24 +250,6 @@ impl Applier {
         };
         if let Err(error) = told {
             tracing::warn!(%error, "how fast people write could not be told: {error}");
-        }
-    }
-
-    /// Waits until a body was kept, or for a while.
-    async fn until_news(&mut self) {
-        let arrival = async {
-            match &mut self.arrivals {
-                Some(arrivals) if arrivals.has_changed().is_ok() => {
-                    // Its end is seen at the next turn.
-                    let _ended = arrivals.changed().await;
-                }
-                // Nobody here keeps any.
-                Some(_) | None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = arrival => {}
-            () = sleep(LOOK) => {}
         }
     }
 }
@@ -324,29 +278,6 @@ fn understand(rows: &[InboxRow], names: &Names) -> Understood {
 
 fn written_to(notice: &Notice) -> Option<NumberId> {
     if let Notice::Inbound(inbound) = notice { Some(inbound.number.clone()) } else { None }
-}
-
-fn update(told: State, moved: Moved) -> Update {
-    match (moved, told) {
-        (Moved::Stranger, _) => Update::Foreign,
-        (Moved::Job { .. } | Moved::Nothing, State::Sent) => Update::Sent,
-        (Moved::Job { .. } | Moved::Nothing, State::Delivered) => Update::Delivered,
-        (Moved::Job { .. } | Moved::Nothing, State::Read) => Update::Read,
-        // The only others that a status tells are `failed` and `suppressed`.
-        (
-            Moved::Job { .. } | Moved::Nothing,
-            State::Failed
-            | State::Suppressed
-            | State::Queued
-            | State::Waiting
-            | State::Sending
-            | State::Unknown
-            | State::Accepted
-            | State::Expired
-            | State::Cancelled
-            | State::Unresolved,
-        ) => Update::Failed,
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Attempts past their deadline become unknown, unknown jobs follow their policy, waiting jobs run out of time, holds
 //! lapse, old jobs are forgotten. It looks at what an index says is over, and sends nothing.
 
+mod applied;
 mod applying;
 mod duty;
 mod hook;
@@ -34,6 +35,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const ROWS: u32 = 200;
 /// How often jobs are counted and old ones forgotten, in passes.
 const SELDOM: u64 = 15;
+/// Businesses have one portfolio, agencies some: so many are told apart in metrics.
+const PORTFOLIOS: usize = 16;
 
 /// What the keeper keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +139,10 @@ impl Passes {
     }
 
     async fn count(&self) -> Result<(), LedgerError> {
+        let quotas = self.ledger.quotas(clock::now().wall).await?;
+        for quota in quotas.iter().take(PORTFOLIOS) {
+            self.metrics.portfolio(&quota.portfolio).stand(quota.limit, quota.taken, quota.parked);
+        }
         let census = self.ledger.census().await?;
         self.metrics.ledger_up.set(1.0);
         self.metrics.waiting.set_all(&census.waiting);

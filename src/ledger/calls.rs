@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{
-    AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, Dead, DeadRow, Enqueued, Erased,
-    FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger, LedgerError, News,
-    OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled, Settlement, Signal, Swept, TrailEntry,
-    UnknownWait, Unseen, WindowNews, WorkerId,
+    AdmitRequest, Admitted, Applied, Cancelled, Census, Claimed, Connections, CostFilter, CostRow, Dead, DeadRow,
+    Enqueued, Erased, FleetRow, InboxRow, JobFacts, JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, Ledger,
+    LedgerError, News, OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled, Settlement, Signal,
+    Swept, TrailEntry, UnknownWait, Unseen, WindowNews, WorkerId,
 };
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Hold, HoldId, HoldOrder};
@@ -279,6 +279,14 @@ impl Ledger {
         match self {
             Self::Sqlite(ledger) => ledger.census().await,
             Self::Postgres(ledger) => ledger.census().await,
+        }
+    }
+
+    /// How many messages were priced as what, in order. Looks at every job, and nobody waits for it.
+    pub async fn costs(&self, filter: CostFilter) -> Result<Vec<CostRow>, LedgerError> {
+        match self {
+            Self::Sqlite(ledger) => ledger.costs(filter).await,
+            Self::Postgres(ledger) => ledger.costs(filter).await,
         }
     }
 

@@ -5,6 +5,7 @@
 //! Every call is a batch, and batches that gather while one commit is under way become the next commit.
 
 mod calls;
+mod costs;
 mod dead;
 mod end;
 mod event;
@@ -18,6 +19,7 @@ pub mod postgres;
 mod quota;
 pub mod sqlite;
 
+pub use costs::{CostFilter, CostRow};
 pub use event_schema::event_schema;
 pub use inbound::INBOUND;
 pub use model::*;

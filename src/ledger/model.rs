@@ -557,10 +557,16 @@ pub struct Swept {
     pub late: u32,
 }
 
-/// What was last read of one thing at Meta's.
+/// The kind of what workers say of themselves every few seconds. It is no news of the fleet: nobody is woken by it.
+pub const WORKER: &str = "worker";
+
+/// What a worker said so long ago says nothing of it now.
+pub const LIVE: Duration = Duration::from_secs(15);
+
+/// What was last read of one thing at Meta's, or what a worker said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetRow {
-    /// `portfolio`, `waba`, `number`, `template` or `media`.
+    /// `portfolio`, `waba`, `number`, `template`, `media` or `worker`.
     pub kind: String,
     /// Meta's id of it.
     pub id: String,

@@ -10,6 +10,7 @@ mod grid;
 mod kinds;
 mod labels;
 mod number;
+mod portfolio;
 mod process;
 mod webhook;
 
@@ -23,6 +24,7 @@ pub use labels::{
     PublishResult, Rating, Redelivered, RowClass, SettledBy, Stage, Update, WebhookResult,
 };
 pub use number::NumberMetrics;
+pub use portfolio::PortfolioMetrics;
 pub use webhook::WebhookMetrics;
 
 use std::sync::OnceLock;
@@ -35,6 +37,7 @@ use crate::outcome::{NotSentCause, Reason, State, UnknownCause};
 use broker::{BrokerFamilies, LaneFamilies};
 use kinds::Kind;
 use number::NumberFamilies;
+use portfolio::PortfolioFamilies;
 use process::ProcessMetrics;
 use webhook::WebhookFamilies;
 
@@ -62,6 +65,7 @@ macro_rules! catalogue {
             registry: Registry,
             numbers: NumberFamilies,
             lanes: LaneFamilies,
+            portfolios: PortfolioFamilies,
             broker: (BrokerFamilies, OnceLock<BrokerMetrics>),
             webhook: (WebhookFamilies, OnceLock<WebhookMetrics>),
             process: ProcessMetrics,
@@ -80,6 +84,7 @@ macro_rules! catalogue {
                     },)+
                     numbers: NumberFamilies::register(&registry),
                     lanes: LaneFamilies::register(&registry),
+                    portfolios: PortfolioFamilies::register(&registry),
                     broker: (BrokerFamilies::register(&registry), OnceLock::new()),
                     webhook: (WebhookFamilies::register(&registry), OnceLock::new()),
                     process: ProcessMetrics::register(&registry),
@@ -190,6 +195,11 @@ impl Metrics {
     /// Binds the series of one lane, `<pool>.<priority>`; bind once and keep.
     pub fn lane(&self, name: &str) -> LaneMetrics {
         self.lanes.bind(&[name])
+    }
+
+    /// Binds the series of one portfolio.
+    pub fn portfolio(&self, id: &str) -> PortfolioMetrics {
+        self.portfolios.bind(&[id])
     }
 
     /// The series of the broker: from the first call on they are shown. Ask only where there is a broker, so that an

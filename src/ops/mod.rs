@@ -9,10 +9,12 @@ mod html;
 mod page;
 mod server;
 mod status;
+mod why;
 
 pub use heartbeat::Heartbeat;
 pub use server::{Server, Sources};
 pub use status::{HoldStatus, LaneStatus, LedgerStatus, NumberStatus, PartStatus, StatusSnapshot};
+pub use why::Why;
 
 use std::net::SocketAddr;
 

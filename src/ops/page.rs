@@ -140,18 +140,19 @@ fn numbers(numbers: &[NumberStatus], now: Timestamp) -> String {
         }
         format!(
             "<td class=\"name\">{}<br><span class=\"soft\">pool {}</span></td><td><span class=\"pill {class}\">{quality}</span></td>\
-             <td>{may}</td><td class=\"n\">{:.1} of {:.0}/s<div class=\"bar\"><i style=\"width:{share:.0}%\"></i></div></td>\
+             <td>{may}</td><td class=\"n\">{:.1} of {:.0}/s<div class=\"bar\"><i style=\"width:{share:.0}%\"></i></div><span class=\"soft\">{}</span></td>\
              <td class=\"n\">{:.0}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>",
             Escaped(&number.display),
             Escaped(&number.pool),
             number.rate,
             number.rate_limit,
+            spaced(number.why.as_str()),
             number.tokens,
             grouped(number.admitted),
             grouped(number.in_flight),
         )
     };
-    let heads = ["number", "quality", "may send", "sends now>", "permits>", "admitted>", "in flight>"];
+    let heads = ["number", "quality", "may send", "sends now, and what binds>", "permits>", "admitted>", "in flight>"];
     table(&heads, &numbers.iter().map(row).collect::<Vec<_>>(), "it knows no number yet")
 }
 
@@ -226,6 +227,7 @@ mod tests {
             "up 2 h 13 min",
             "<b class=\"\">118/s</b><span>sent now, of 160/s allowed",
             "no: failing</span>, tries again in 24 s <span class=\"pill warn\">FLAGGED",
+            "<span class=\"soft\">level</span>",
             "not before</td><td class=\"n\">1,000,000",
             "campaign spring",
             "5 min 0 s ago",

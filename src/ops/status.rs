@@ -10,6 +10,8 @@ use crate::job::Priority;
 use crate::metrics::Rating;
 use crate::outcome::{Reason, State};
 
+use super::why::Why;
+
 /// How everything stands at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusSnapshot {
@@ -65,6 +67,8 @@ pub struct NumberStatus {
     pub rate: f64,
     /// Messages a second it may send.
     pub rate_limit: f64,
+    /// Why it does not send more.
+    pub why: Why,
     /// Permits that could be taken at once.
     pub tokens: f64,
     /// Jobs admitted for it that have not left yet.
@@ -226,6 +230,7 @@ pub(super) mod tests {
             blocked_until: None,
             rate,
             rate_limit: 80.0,
+            why: Why::Level,
             tokens: 1.0,
             admitted: 4,
             in_flight: 9,
@@ -234,6 +239,7 @@ pub(super) mod tests {
             blocked: Some(Reason::Failing),
             blocked_until: Some(now + Duration::from_secs(24)),
             status: "FLAGGED".to_owned(),
+            why: Why::Held,
             tokens: 0.0,
             admitted: 0,
             in_flight: 0,

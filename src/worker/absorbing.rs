@@ -40,6 +40,7 @@ impl Worker {
             Event::Holds(answer) => self.holds_read(answer),
             Event::PutBack(batch, answer) => self.put_back(batch, answer),
             Event::SetAside(batch, answer) => self.set_aside(batch, answer),
+            Event::LeftWord(answer) => self.left_word(&answer),
             Event::Lifted(answer) => self.note_failure(answer),
             Event::SteppedDown(answer) => self.note_failure(answer),
         }

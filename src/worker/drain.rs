@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 
 use crate::clock;
+use crate::ledger::WORKER;
 use crate::outcome::NotSentCause;
 
 use super::shell::Worker;
@@ -34,6 +35,9 @@ impl Worker {
         tracing::info!(given_back = in_hand.len(), in_flight = self.asked.len(), "stopping");
         self.queue.serve(&BTreeMap::new());
         self.let_go(in_hand);
+        while let Some(event) = self.early.pop_front() {
+            self.take(event);
+        }
         loop {
             for (number, ready) in self.core.clear_pad() {
                 self.unsent(ready, number, NotSentCause::Draining);
@@ -75,7 +79,11 @@ impl Worker {
     }
 
     async fn release(self) -> Drained {
-        match tokio::time::timeout(RELEASE, self.ledger.release_leases(self.id)).await {
+        let go = async {
+            self.ledger.release_leases(self.id).await?;
+            self.ledger.fleet_forget(WORKER.to_owned(), self.id.0.to_string()).await
+        };
+        match tokio::time::timeout(RELEASE, go).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 tracing::warn!(%error, "leases could not be given up, they run out by themselves: {error}");

@@ -40,6 +40,8 @@ pub(super) enum Event {
     PutBack(PutBack, Result<(), LedgerError>),
     /// To a batch of deliveries that go no further here.
     SetAside(Vec<(Aside, Ticket)>, Result<(), LedgerError>),
+    /// To word left of the worker's numbers.
+    LeftWord(Result<(), LedgerError>),
     /// To the wish to lift a hold.
     Lifted(Result<bool, LedgerError>),
 }

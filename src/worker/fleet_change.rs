@@ -55,7 +55,7 @@ impl Worker {
                 self.core.set_standing(number, standing, now.mono);
                 let way = &mut self.ways[number.slot()];
                 (way.rating, way.status) = (rating(&quality), status);
-                way.level = limit.unwrap_or(way.level);
+                (way.level, way.has_level) = (limit.unwrap_or(way.level), way.has_level || limit.is_some());
                 self.retune(number, now);
             }
             FleetChange::Inbound { id, per_second } => {

@@ -113,9 +113,9 @@ impl Core {
         Start::Idle
     }
 
-    /// The bytes of a number's latest send left just now.
-    pub fn left(&mut self, number: NumberIdx, now: Mono) {
-        self.scheduler.numbers[number.slot()].pacer.left(now);
+    /// The bytes of what a number started since then left just now.
+    pub fn left(&mut self, number: NumberIdx, since: Mono, now: Mono) {
+        self.scheduler.numbers[number.slot()].pacer.left(since, now);
     }
 
     /// When the next admitted job's permit is due.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now};
-use crate::hold::{Cover, Facts, HoldId, HoldSet, Passage, Scope};
+use crate::hold::{Cover, Facts, Hold, HoldId, HoldSet, Passage, Scope};
 use crate::job::{Category, Job, NumberId, Priority};
 use crate::ledger::{Account, Admission, Fence};
 
@@ -340,9 +340,30 @@ impl Number {
         }
     }
 
+    /// Its share by its own health: 1 for one that has not failed.
+    pub fn health(&self) -> f64 {
+        self.health
+    }
+
+    /// The hold that blocks it as a whole.
+    pub fn whole_hold<'a>(&self, holds: &'a HoldSet, now: Now) -> Option<&'a Hold> {
+        match holds.whole_passage(&self.whole_facts(), now.wall) {
+            Passage::Blocked(hold) => Some(hold),
+            Passage::Free | Passage::Probe(_) => None,
+        }
+    }
+
     /// What stands in its way as a whole; looked at when the holds change or one of them ends.
     pub(super) fn look_at(&mut self, holds: &HoldSet, now: Now) {
-        let facts = Facts {
+        self.blocked = match holds.whole_passage(&self.whole_facts(), now.wall) {
+            Passage::Free => Blocked::No,
+            Passage::Probe(hold) => Blocked::Probe(hold.id),
+            Passage::Blocked(hold) => Blocked::Until(hold.until.map(|until| now.mono + until.since(now.wall))),
+        };
+    }
+
+    fn whole_facts(&self) -> Facts<'_> {
+        Facts {
             credential: &self.spec.account.credential,
             portfolio: &self.spec.account.portfolio,
             waba: &self.spec.account.waba,
@@ -352,12 +373,7 @@ impl Number {
             campaign: "",
             // Holds of one category are not whole, so they are not asked here.
             category: Category::Service,
-        };
-        self.blocked = match holds.whole_passage(&facts, now.wall) {
-            Passage::Free => Blocked::No,
-            Passage::Probe(hold) => Blocked::Probe(hold.id),
-            Passage::Blocked(hold) => Blocked::Until(hold.until.map(|until| now.mono + until.since(now.wall))),
-        };
+        }
     }
 
     /// Whether a hold of this cover is over this number.

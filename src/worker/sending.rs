@@ -1,11 +1,10 @@
 //! Lets leave what has its permit: one request each, on a connection that is already open.
 
-use std::future::ready;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 
-use crate::clock;
+use crate::clock::{self, Mono};
 use crate::graph::{self, Path, message};
 use crate::ledger::{Fate, Settlement};
 use crate::outcome::{NotSentCause, Outcome};
@@ -26,19 +25,24 @@ const LEAST_ANSWER: Duration = Duration::from_millis(50);
 impl Worker {
     /// Starts every send whose permit is due, as long as connections are open.
     pub(super) fn launch(&mut self) {
+        let began = clock::now().mono;
+        let mut launched = Vec::new();
         for _ in 0..MOST_A_TURN {
             let now = clock::now();
             if self.core.next_start().is_none_or(|at| at > now.mono) {
-                return;
+                break;
             }
             // The connection first: a permit must meet an open one.
             let Some(ready) = self.client.take_ready() else {
                 self.starved = true;
-                return;
+                break;
             };
             self.starved = false;
             match self.core.start(now) {
-                Start::Go(launch) => self.send(launch, ready),
+                Start::Go(launch) => {
+                    launched.push(launch.number);
+                    self.send(launch, ready);
+                }
                 Start::Stopped(stopped, number, cause) => {
                     let probe = stopped.probe;
                     self.unsent(stopped, number, cause);
@@ -46,6 +50,21 @@ impl Worker {
                 }
                 Start::WaitUntil(_) | Start::Idle => {}
             }
+        }
+        if !launched.is_empty() {
+            self.write_now(&launched, began);
+        }
+    }
+
+    /// Lets the bytes of these numbers' requests leave here and now: whatever else this turn does must not come between
+    /// a permit and its bytes. Answers that are there already are taken up later.
+    fn write_now(&mut self, launched: &[NumberIdx], began: Mono) {
+        while let Some(Some(event)) = self.asked.next().now_or_never() {
+            self.early.push_back(event);
+        }
+        let now = clock::now().mono;
+        for number in launched {
+            self.core.left(*number, began, now);
         }
     }
 
@@ -72,18 +91,14 @@ impl Worker {
             way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let sent_at = permit.at();
         let within = self.settings.write_timeout;
-        let mut exchange = async move {
+        let exchange = async move {
             // A process that was frozen right here must not send on yesterday's permit.
             let is_stale = clock::now().mono.since(sent_at) > within;
             let outcome =
                 if is_stale { Outcome::NotSent(NotSentCause::WriteStalled) } else { connection.send(request).await };
             Event::Answered(Box::new(Answered { admission, delivery, number, probe, sent_at, outcome }))
-        }
-        .boxed_local();
-        // Written here and now: whatever else this turn does must not come between a permit and its bytes.
-        let ended = exchange.as_mut().now_or_never();
-        self.core.left(number, clock::now().mono);
-        self.asked.push(ended.map_or(exchange, |event| ready(event).boxed_local()));
+        };
+        self.asked.push(exchange.boxed_local());
     }
 
     /// Settles a job that was admitted and never left: not charged, due again at once.

@@ -4,6 +4,7 @@
 //! what comes next, claim where there is room. Everything else happens between turns, as events.
 
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,8 @@ pub struct Recruit {
 pub(super) struct Way {
     /// What Meta, or the configuration, lets it do.
     pub level: Limit,
+    /// Meta said so, not the configuration.
+    pub has_level: bool,
     /// How many messages a second people write to it.
     pub inbound: u32,
     /// How its requests are addressed and signed.
@@ -137,6 +140,8 @@ pub struct Worker {
     pub(super) ways: Vec<Way>,
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    /// What came back while requests were written.
+    pub(super) early: VecDeque<Event>,
     /// Answers in hand, to be committed: first in, first out.
     pub(super) settlements: VecDeque<Settling>,
     /// Rows to put back; as many as were in hand at most.
@@ -189,6 +194,7 @@ impl Worker {
             ways: Vec::with_capacity(recruits.len()),
             rng: SmallRng::from_os_rng(),
             asked: FuturesUnordered::new(),
+            early: VecDeque::new(),
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
             queue: parts.queue,
@@ -231,7 +237,17 @@ impl Worker {
         let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
         self.core.set_standing(number, standing, now.mono);
         let (rating, status) = (Rating::Unknown, String::new());
-        self.ways.push(Way { level: limit, inbound: 0, endpoint, metrics, rests: 0, rating, status, leased: false });
+        self.ways.push(Way {
+            level: limit,
+            has_level: false,
+            inbound: 0,
+            endpoint,
+            metrics,
+            rests: 0,
+            rating,
+            status,
+            leased: false,
+        });
     }
 
     /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.
@@ -257,6 +273,7 @@ impl Worker {
             let wake = self.next_wake(now);
             tokio::select! {
                 biased;
+                Some(event) = ready(self.early.pop_front()) => self.take_events(event),
                 Some(event) = self.asked.next(), if !self.asked.is_empty() => self.take_events(event),
                 arrival = self.queue.next() => self.receive(arrival),
                 () = self.client.wait_ready(), if self.starved => self.starved = false,
@@ -308,6 +325,10 @@ impl Worker {
     pub(super) fn take_events(&mut self, first: Event) {
         self.take(first);
         for _ in 1..EVENTS_A_TURN {
+            if let Some(event) = self.early.pop_front() {
+                self.take(event);
+                continue;
+            }
             match self.asked.next().now_or_never() {
                 Some(Some(event)) => self.take(event),
                 Some(None) | None => break,

@@ -1,5 +1,6 @@
 //! The real binary, as people and scripts call it: what it prints where, and its exit codes.
 
+mod costs;
 mod media;
 
 use std::io::{Read, Write};
@@ -256,15 +257,20 @@ fn numbers_are_listed_as_a_table_and_as_json() {
     );
     let listed = desk.run("--config n.toml numbers list").ends_with(0);
     let lines: Vec<_> = listed.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(lines[0], "NUMBER DISPLAY POOL RATE QUALITY STATUS READ OWNER LEASE ENDS HELD");
-    assert_eq!(lines[2..], ["1001 +1 555 010 0001 default 80/s", "1002 shop"]);
+    assert_eq!(
+        lines[0],
+        "NUMBER DISPLAY POOL OWNER QUALITY STATUS LEVEL NOW WHY NOT MORE TOKENS IN FLIGHT QUOTA LEFT HELD"
+    );
+    assert_eq!(lines[2..], ["1001 +1 555 010 0001 default 80/s not leased", "1002 shop not leased"]);
     desk.run("--config n.toml numbers pause +15550100001").ends_with(0).says("hold 1 on number 1001: jobs wait");
     let listed = desk.run("--config n.toml numbers list --output json").ends_with(0).json();
     assert_eq!(listed[0]["holds"][0]["reason"], "operator");
+    assert_eq!(listed[0]["holds"][0]["who"], "cli");
     assert_eq!(
         listed[1],
-        json!({"id": "1002", "display": "", "pool": "shop", "rate": null, "quality": null, "status": null, "waba": null,
-               "read_at": null, "owner": null, "leased_until": null, "holds": []})
+        json!({"id": "1002", "display": "", "pool": "shop", "owner": null, "leased_until": null, "quality": null,
+               "status": null, "level": null, "configured_rate": null, "waba": null, "read_at": null,
+               "why": "not_leased", "now": null, "quota": null, "holds": []})
     );
     desk.run("--config n.toml numbers resume 1001").ends_with(0).says("number 1001 is resumed");
     desk.run("--config n.toml numbers resume 1001").ends_with(0).says("was not paused");

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 use crate::process::Process;
 #[cfg(feature = "services")]
 use crate::shared::Shared;
-use crate::world::{World, text, until};
+#[cfg(feature = "services")]
+use crate::world::text;
+use crate::world::{World, until};
 
 const BODY: &str = r#"{"object":"whatsapp_business_account","entry":[]}"#;
 

@@ -179,6 +179,7 @@ async fn people_who_are_written_to_again_keep_their_places_and_no_window_holds_m
     set_limit(&mut world);
     world.set("quota.reserve", "0");
     world.set("quota.window", &format!("{}s", DAY.as_secs()));
+    world.set("cloud_api.connect_timeout", "1s");
     world.set("cloud_api.request_timeout", "2s");
     let ledger = world.beside().await;
     let again_at = clock::now().wall + DAY * 23 / 24;

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use super::desk::{Session, Stir, Tx};
 use super::words::clean;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage};
+use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage, WORKER};
 
 /// Kind and id.
 type Name<'a> = (&'a str, &'a str);
@@ -17,11 +17,22 @@ type Name<'a> = (&'a str, &'a str);
 pub(super) async fn put(tx: &Tx<'_>, rows: &[FleetRow]) -> Result<(), LedgerError> {
     let rows: BTreeMap<Name<'_>, &FleetRow> =
         rows.iter().map(|row| ((row.kind.as_str(), row.id.as_str()), row)).collect();
-    let known = lock(tx, rows.keys().copied()).await?;
+    let news: BTreeMap<Name<'_>, &FleetRow> =
+        rows.iter().filter(|(_, row)| row.kind != WORKER).map(|(name, row)| (*name, *row)).collect();
+    if news.is_empty() {
+        return write(tx, rows.values().copied()).await;
+    }
+    let known = lock(tx, news.keys().copied()).await?;
     let is_new = |(name, row): (&Name<'_>, &&FleetRow)| known.get(name).map(|known| &known.fields) != Some(&row.fields);
-    let stirs = rows.iter().any(is_new);
+    let stirs = news.iter().any(is_new);
     write(tx, rows.values().copied()).await?;
     if stirs { count_up(tx).await } else { Ok(()) }
+}
+
+/// Forgets what workers said that are gone.
+pub(super) async fn trim(tx: &Tx<'_>, before: Timestamp) -> Result<(), LedgerError> {
+    tx.execute("DELETE FROM fleet WHERE kind = $1 AND read_at < $2", &[&WORKER, &before.as_millis()]).await?;
+    Ok(())
 }
 
 /// Notes fields that changed; the others stay as they are.

@@ -15,6 +15,7 @@ mod census;
 mod change;
 mod claim;
 mod connect;
+mod costs;
 mod desk;
 mod enqueue;
 mod erasing;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{PostgresLedger, cancel, census, fleet, holds, leases, morgue, quota, show};
+use super::{PostgresLedger, cancel, census, costs, fleet, holds, leases, morgue, quota, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
-    Cancelled, Census, Dead, DeadRow, FleetRow, JobFilter, JobRef, JobRow, Lease, LeaseRow, LedgerError, OutboxRow,
-    OutboxStage, QuotaRow, Resolution, TrailEntry, Unseen, WorkerId,
+    Cancelled, Census, CostFilter, CostRow, Dead, DeadRow, FleetRow, JobFilter, JobRef, JobRow, Lease, LeaseRow,
+    LedgerError, OutboxRow, OutboxStage, QuotaRow, Resolution, TrailEntry, Unseen, WorkerId,
 };
 
 /// A command holds what it changes for at most so many rows.
@@ -117,6 +117,18 @@ impl PostgresLedger {
 
     pub(in crate::ledger) async fn census(&self) -> Result<Census, LedgerError> {
         self.read((), |session, ()| Box::pin(census::census(session))).await
+    }
+
+    pub(in crate::ledger) async fn costs(&self, filter: CostFilter) -> Result<Vec<CostRow>, LedgerError> {
+        let mut sum = costs::Sum::default();
+        let mut from = i64::MIN;
+        while let Some(begins) = self.read(from, |session, from| Box::pin(costs::next(session, *from))).await? {
+            let asked = (filter.clone(), begins);
+            let (rows, end) = self.read(asked, |session, asked| Box::pin(costs::count(session, asked))).await?;
+            sum.add(rows);
+            from = end;
+        }
+        Ok(sum.rows())
     }
 
     pub(in crate::ledger) async fn waiting_ahead(

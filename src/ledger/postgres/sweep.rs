@@ -12,13 +12,13 @@ use super::hand::moved;
 use super::outbox::{SUBJECT, subject};
 use super::standing::{RowOf, Standing, find, is_in_line, uuid, uuids};
 use super::words::known_word;
-use super::{admit_slowly, applying, holds, leases, tally, windows};
+use super::{admit_slowly, applying, fleet, holds, leases, tally, windows};
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::{Category, JobKey, OnUnknown};
 use crate::ledger::end::End;
 use crate::ledger::event::Happened;
-use crate::ledger::{LedgerError, Swept, UnknownWait};
+use crate::ledger::{LIVE, LedgerError, Swept, UnknownWait};
 use crate::outcome::{Reason, State};
 
 /// How many rows of counts are added up at a time.
@@ -226,6 +226,7 @@ pub(super) async fn tidy(tx: &Tx<'_>, pass: &Pass) -> Result<(), LedgerError> {
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         Timestamp::from_millis(pass.now.as_millis().saturating_sub(age))
     };
+    fleet::trim(tx, before(LIVE)).await?;
     windows::trim(tx, before(CLOSED), pass.limit).await?;
     applying::trim(tx, before(STRANGE), pass.limit).await
 }

@@ -100,8 +100,11 @@ impl Desk {
         {
             return Ok(answer);
         }
-        match hold {
-            Some(hold) => self.turn_away(standing, &hold, now),
+        if let Some(hold) = hold {
+            return self.turn_away(standing, &hold, now);
+        }
+        match self.mind_limit(standing, request, now)? {
+            Some(answer) => Ok(answer),
             None => self.let_go(standing, request, now),
         }
     }

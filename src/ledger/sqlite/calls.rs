@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use super::enqueue::Entry;
-use super::{SqliteLedger, census, fleet, morgue, quota, show};
+use super::{SqliteLedger, census, costs, fleet, morgue, quota, show};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::JobKey;
 use crate::ledger::{
-    AdmitRequest, Admitted, Cancelled, Census, Claimed, Dead, DeadRow, Enqueued, FleetRow, JobFilter, JobRef, JobRow,
-    LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, QuotaRow, Resolution, Routed, Settled,
-    Settlement, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
+    AdmitRequest, Admitted, Cancelled, Census, Claimed, CostFilter, CostRow, Dead, DeadRow, Enqueued, FleetRow,
+    JobFilter, JobRef, JobRow, LaneRoom, Lease, LeaseRow, LedgerError, OutboxRow, OutboxStage, Parking, QuotaRow,
+    Resolution, Routed, Settled, Settlement, Swept, TrailEntry, UnknownWait, Unseen, WorkerId,
 };
 use crate::outcome::Reason;
 
@@ -192,6 +192,10 @@ impl SqliteLedger {
 
     pub(in crate::ledger) async fn census(&self) -> Result<Census, LedgerError> {
         self.read(census::census).await
+    }
+
+    pub(in crate::ledger) async fn costs(&self, filter: CostFilter) -> Result<Vec<CostRow>, LedgerError> {
+        self.read(move |conn| costs::count(conn, &filter)).await
     }
 
     pub(in crate::ledger) async fn waiting_ahead(

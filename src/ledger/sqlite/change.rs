@@ -54,6 +54,9 @@ impl Desk {
                 end.at.as_millis(),
             ])?;
         self.drop_rows(job.seq)?;
+        if never_left(end.state) {
+            self.give_back_places(job.seq, job.in_doubt(), end.at)?;
+        }
         self.tally.remove(job.state, job.reason);
         self.tally.add(end.state, end.reason);
         self.publish(job.seq, &Happened::of(end.state, end.at))
@@ -146,5 +149,21 @@ impl Desk {
                     |row| row.get(0),
                 )?,
         )
+    }
+}
+
+/// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
+pub(super) const fn never_left(state: State) -> bool {
+    match state {
+        State::Failed | State::Expired | State::Cancelled | State::Suppressed => true,
+        State::Queued
+        | State::Waiting
+        | State::Sending
+        | State::Unknown
+        | State::Accepted
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Unresolved => false,
     }
 }

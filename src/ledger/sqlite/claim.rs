@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, Rows, params};
 use super::change::{Place, Wait};
 use super::desk::Desk;
 use super::enqueue::{Begins, body};
+use super::quota::Queue;
 use crate::clock::Timestamp;
 use crate::hold::HoldId;
 use crate::job::JobKey;
@@ -38,61 +39,66 @@ const MOST_ENDED: u32 = 400;
 
 /// Where rows are taken from.
 #[derive(Clone, Copy)]
-enum Shelf {
+pub(super) enum Shelf {
     Timed,
     Fresh,
     /// Under this hold.
     Parked(HoldId),
+    /// In this queue of the claim's for places.
+    Queue(usize),
     /// Under any hold that is lifted.
     LetOut,
 }
 
 /// A lane of the file, with what a worker has room for.
-struct Lane<'a> {
-    id: i64,
-    room: &'a LaneRoom,
+pub(super) struct Lane<'a> {
+    pub(super) id: i64,
+    pub(super) room: &'a LaneRoom,
 }
 
-struct Found {
-    seq: i64,
+pub(super) struct Found {
+    pub(super) seq: i64,
     expires_at: Timestamp,
     due_at: Option<Timestamp>,
-    key: JobKey,
+    pub(super) key: JobKey,
     body: String,
     /// The hold that it is parked under.
     held: Option<HoldId>,
 }
 
 /// One claim while it is made.
-struct Pass<'a> {
-    desk: &'a Desk,
-    now: Timestamp,
+pub(super) struct Pass<'a> {
+    pub(super) desk: &'a Desk,
+    pub(super) now: Timestamp,
     /// Whether any hold is lifted, with rows parked under it.
     has_lifted: bool,
     /// Lifted holds that rows were let out of.
     opened: BTreeSet<HoldId>,
     /// Holds whose time is over, and which one row shall try.
     trials: Vec<HoldId>,
+    /// Rows that wait for places of a messaging limit.
+    pub(super) queues: Vec<Queue>,
     /// Jobs that ran out of time and ended.
     ended: u32,
-    claimed: Claimed,
+    pub(super) claimed: Claimed,
 }
 
 impl<'a> Pass<'a> {
     /// Lifts the holds that have run out, and sees which others let rows out.
     fn begin(desk: &'a Desk, now: Timestamp) -> Result<Self, LedgerError> {
         desk.lift_run_out(now)?;
-        let trials = desk.holds_to_try(now)?;
+        let (trials, queues) = (desk.holds_to_try(now)?, desk.queues()?);
         let known = desk.holds.known(&desk.conn)?;
         let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
         let has_lifted = known.has_lifted;
         let (opened, claimed) = (BTreeSet::new(), Claimed { next_due, ..Claimed::default() });
-        Ok(Self { desk, now, has_lifted, opened, trials, ended: 0, claimed })
+        Ok(Self { desk, now, has_lifted, opened, trials, queues, ended: 0, claimed })
     }
 
     /// Fills the room of one lane, and says whether it has more.
     fn fill(&mut self, lane: &Lane<'_>) -> Result<bool, LedgerError> {
         let (mut timed, mut fresh) = (lane.room.timed, lane.room.fresh);
+        self.ask_queues_anew();
         for hold in std::mem::take(&mut self.trials) {
             if self.take(lane, Shelf::Parked(hold), (timed + fresh).min(1))? == 0 {
                 self.trials.push(hold);
@@ -105,9 +111,11 @@ impl<'a> Pass<'a> {
         // Only room that was asked for can be full: a worker whose hands are full must not be called again for it.
         let may_be_timed = lane.room.timed > 0 && (timed == 0 || self.ended >= MOST_ENDED);
         timed -= self.let_out(lane, timed)?;
+        timed -= self.let_in(lane, timed)?;
         fresh -= self.take(lane, Shelf::Fresh, fresh)?;
         let may_be_fresh = lane.room.fresh > 0 && (fresh == 0 || self.ended >= MOST_ENDED);
         fresh -= self.let_out(lane, fresh)?;
+        fresh -= self.let_in(lane, fresh)?;
         self.note_next_due(lane.id)?;
         let has_timed = may_be_timed && self.has_timed(lane.id)?;
         if has_timed && timed > 0 {
@@ -115,7 +123,11 @@ impl<'a> Pass<'a> {
             self.claimed.next_due = Some(self.now);
         }
         let may_be_let_out = timed + fresh == 0 || self.ended >= MOST_ENDED;
-        Ok(has_timed || may_be_fresh && self.has_fresh(lane.id)? || may_be_let_out && self.has_let_out(lane.id)?)
+        let may_be_let_in = self.may_let_in(lane, !may_be_let_out)?;
+        Ok(has_timed
+            || may_be_let_in
+            || may_be_fresh && self.has_fresh(lane.id)?
+            || may_be_let_out && self.has_let_out(lane.id)?)
     }
 
     /// Takes at most `limit` rows from under lifted holds, and says how many.
@@ -124,7 +136,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Takes at most `limit` rows off a shelf, and says how many; rows that ran out of time end instead.
-    fn take(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
+    pub(super) fn take(&mut self, lane: &Lane<'_>, shelf: Shelf, limit: u32) -> Result<u32, LedgerError> {
         let mut taken = 0;
         while taken < limit {
             let ended = self.ended;
@@ -153,6 +165,11 @@ impl<'a> Pass<'a> {
                 self.ended += 1;
                 continue;
             }
+            if let Shelf::Queue(queue) = shelf
+                && !self.takes_place(queue, lane, &found)?
+            {
+                break;
+            }
             own.execute([found.seq])?;
             taken += 1;
             self.claimed.rows.push(ClaimedRow {
@@ -174,6 +191,10 @@ impl<'a> Pass<'a> {
             Shelf::Timed => collect(conn.prepare_cached(TIMED)?.query(params![lane, self.now.as_millis(), limit])?),
             Shelf::Fresh => collect(conn.prepare_cached(FRESH)?.query(params![lane, limit])?),
             Shelf::Parked(hold) => collect(conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?),
+            Shelf::Queue(queue) => {
+                let hold = self.queues[queue].hold;
+                collect(conn.prepare_cached(PARKED)?.query(params![hold.0, lane, limit])?)
+            }
             Shelf::LetOut => collect(conn.prepare_cached(LET_OUT)?.query(params![lane, limit])?),
         }
     }
@@ -214,13 +235,19 @@ impl<'a> Pass<'a> {
 impl Desk {
     pub(super) fn claim(&self, rooms: &[LaneRoom], now: Timestamp) -> Result<Claimed, LedgerError> {
         let mut pass = Pass::begin(self, now)?;
-        for room in rooms {
+        let mut in_order: Vec<usize> = (0..rooms.len()).collect();
+        if !pass.queues.is_empty() {
+            // The most urgent have the first places, in whatever order lanes are asked.
+            in_order.sort_by_key(|at| rooms[*at].priority.index());
+        }
+        pass.claimed.more = vec![false; rooms.len()];
+        for at in in_order {
+            let room = &rooms[at];
             // A lane that the file does not know has no rows.
-            let more = match self.lanes.find(&self.conn, &room.route, room.priority)? {
+            pass.claimed.more[at] = match self.lanes.find(&self.conn, &room.route, room.priority)? {
                 Some(id) => pass.fill(&Lane { id, room })?,
                 None => false,
             };
-            pass.claimed.more.push(more);
         }
         for hold in &pass.opened {
             self.drop_if_empty(*hold)?;

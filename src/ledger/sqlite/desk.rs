@@ -26,6 +26,8 @@ pub(super) struct Desk {
     pub(super) lanes: Lanes,
     pub(super) tally: Tally,
     pub(super) holds: HoldCache,
+    /// The messaging limits of portfolios, as last read.
+    pub(super) limits: RefCell<HashMap<String, Option<u64>>>,
     /// Whose each number is, as its last admission said: a settlement may have to find the hold that covers it.
     pub(super) accounts: RefCell<HashMap<NumberId, Arc<Account>>>,
     sources: RefCell<HashSet<Source>>,
@@ -64,6 +66,7 @@ impl Desk {
             lanes: Lanes::default(),
             tally: Tally::default(),
             holds: HoldCache::default(),
+            limits: RefCell::default(),
             accounts: RefCell::default(),
             sources: RefCell::default(),
             fleet_turn: Cell::default(),
@@ -96,6 +99,7 @@ impl Desk {
         self.tally.forget();
         self.lanes.forget();
         self.holds.forget();
+        self.limits.borrow_mut().clear();
         self.sources.borrow_mut().clear();
     }
 
@@ -141,6 +145,11 @@ impl Desk {
 }
 
 impl Standing {
+    /// How many attempts have no outcome, but for the last one: it has one now.
+    pub(super) fn in_doubt(&self) -> u32 {
+        in_doubt(self.state, self.lost)
+    }
+
     fn read(row: &Row<'_>) -> Result<Self, LedgerError> {
         Ok(Self {
             seq: row.get(0)?,
@@ -151,6 +160,11 @@ impl Standing {
             lost: row.get(5)?,
         })
     }
+}
+
+/// How many attempts of a job have no outcome, but for the last one: it has one now.
+pub(super) fn in_doubt(state: State, lost: u32) -> u32 {
+    lost.saturating_sub(u32::from(state == State::Unknown))
 }
 
 /// A word of a closed set.

@@ -78,6 +78,7 @@ impl Desk {
     pub(super) fn erase_rest(&self, recipient: &str) -> Result<Erased, LedgerError> {
         let mut others = self.conn.prepare_cached("DELETE FROM windows WHERE recipient = ?1")?.execute([recipient])?;
         others += self.conn.prepare_cached("DELETE FROM misses WHERE recipient = ?1")?.execute([recipient])?;
+        others += self.erase_places(recipient)?;
         let holds = self.hide_holds(recipient)?;
         Ok(Erased { holds: holds as u64, others: others as u64, ..Erased::default() })
     }

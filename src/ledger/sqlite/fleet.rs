@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::desk::Desk;
 use crate::clock::Timestamp;
-use crate::ledger::{FieldsNews, FleetRow, LedgerError, OutboxRow, OutboxStage};
+use crate::ledger::{FieldsNews, FleetRow, LIVE, LedgerError, OutboxRow, OutboxStage, WORKER};
 
 impl Desk {
     pub(super) fn fleet_put(&self, rows: &[FleetRow]) -> Result<(), LedgerError> {
@@ -18,10 +18,23 @@ impl Desk {
         let mut has_changed = false;
         for row in rows {
             let known: Option<String> = find.query_row(params![row.kind, row.id], |found| found.get(0)).optional()?;
-            has_changed |= known.is_none_or(|fields| fields != row.fields && read(&fields) != read(&row.fields));
+            let is_news = row.kind != WORKER
+                && known.is_none_or(|fields| fields != row.fields && read(&fields) != read(&row.fields));
             put.execute(params![row.kind, row.id, row.parent, row.fields, row.read_at.as_millis()])?;
+            if is_news {
+                self.limits_may_have_changed(&row.kind)?;
+            }
+            has_changed |= is_news;
         }
         if has_changed { self.turn_fleet() } else { Ok(()) }
+    }
+
+    /// Forgets what workers said that are gone.
+    pub(super) fn drop_old_words(&self, now: Timestamp) -> Result<(), LedgerError> {
+        self.conn
+            .prepare_cached("DELETE FROM fleet WHERE kind = ?1 AND read_at < ?2")?
+            .execute(params![WORKER, (now - LIVE).as_millis()])?;
+        Ok(())
     }
 
     /// Lays some fields over those that are known.
@@ -51,6 +64,7 @@ impl Desk {
                 Value::Object(fields).to_string(),
                 news.at.as_millis(),
             ])?;
+        self.limits_may_have_changed(&news.kind)?;
         self.turn_fleet()
     }
 
@@ -74,6 +88,7 @@ impl Desk {
             .conn
             .prepare_cached("SELECT coalesce((SELECT n FROM turns WHERE what = 'fleet'), 0)")?
             .query_row([], |row| row.get(0))?;
+        self.limits.borrow_mut().clear();
         Ok(self.fleet_turn.replace(Some(turn)).is_some_and(|known| known != turn))
     }
 
@@ -87,7 +102,7 @@ impl Desk {
 
     pub(super) fn fleet_forget(&self, kind: &str, id: &str) -> Result<(), LedgerError> {
         self.conn.prepare_cached("DELETE FROM fleet WHERE kind = ?1 AND id = ?2")?.execute([kind, id])?;
-        Ok(())
+        self.limits_may_have_changed(kind)
     }
 
     pub(super) fn outbox_pass_on(&self, seqs: &[i64]) -> Result<(), LedgerError> {

@@ -10,6 +10,7 @@ mod cancel;
 mod census;
 mod change;
 mod claim;
+mod costs;
 mod desk;
 mod enqueue;
 mod erasing;

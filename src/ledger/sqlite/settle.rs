@@ -38,7 +38,7 @@ impl Desk {
     fn meet(&self, job: &Standing, settlement: &Settlement, placed: Option<&Hold>) -> Result<(), LedgerError> {
         let at = settlement.at;
         // An outcome that comes late is an outcome all the same.
-        let lost = job.lost - u32::from(job.state == State::Unknown).min(job.lost);
+        let lost = job.in_doubt();
         match &settlement.fate {
             Fate::Accepted { wamid, held_for_quality } => {
                 let details = held_for_quality.then_some(HELD_FOR_QUALITY);
@@ -46,11 +46,13 @@ impl Desk {
                 self.end(job, &End { state: State::Accepted, reason: None, code: None, details, wamid, at })
             }
             Fate::Retry { due, reason, code, charged } => {
+                self.give_back_places(job.seq, lost, at)?;
                 let charged = job.charged + u32::from(*charged);
                 let place = Place::Due(*due);
                 self.wait(job, &Wait { place, reason: *reason, code: *code, at, charged, lost })
             }
             Fate::Park { reason, code } => {
+                self.give_back_places(job.seq, lost, at)?;
                 let under = match placed {
                     Some(hold) if hold.effect == Effect::Wait => Some(hold.clone()),
                     _ => self.covering(job, at)?,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::desk::{Desk, known_word, readable, time, word};
+use super::change::never_left;
+use super::desk::{Desk, in_doubt, known_word, readable, time, word};
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId};
 use crate::ledger::event::Happened;
@@ -32,6 +33,7 @@ struct Told {
     read_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     late_at: Option<Timestamp>,
+    lost: u32,
 }
 
 /// What the statuses of a batch come to, while they are told.
@@ -62,10 +64,13 @@ impl Desk {
             let latest = telling.heard.entry(number.clone()).or_insert(accepted_at);
             *latest = accepted_at.max(*latest);
         }
+        if matches!(news.heard, Heard::Delivered) {
+            self.move_places(after.seq, news.at, now)?;
+        }
         if after.state == before.state {
             return Ok(Moved::Nothing);
         }
-        self.move_told(&before, &after, news)?;
+        self.move_told(&before, &after, news, now)?;
         telling.applied.suppressed += u32::from(self.count_miss(&after, now)?);
         let since_accepted = before.accepted_at.map(|accepted_at| news.at.since(accepted_at));
         Ok(Moved::Job { from: before.state, to: after.state, after: since_accepted })
@@ -77,7 +82,7 @@ impl Desk {
             .conn
             .prepare_cached(
                 "SELECT seq, recipient, number, attempt, state, reason, code, details, wamid, cost_type, cost_category,
-                     accepted_at, sent_at, delivered_at, read_at, ended_at, late_at
+                     accepted_at, sent_at, delivered_at, read_at, ended_at, late_at, lost
                  FROM jobs WHERE key = ?1",
             )?
             .query_row([key.as_bytes()], |row| Ok(readable(Told::read(row), row)))
@@ -116,9 +121,12 @@ impl Desk {
     }
 
     /// The rest of a change of state: rows of a job that had not ended, the count, the event.
-    fn move_told(&self, before: &Told, after: &Told, news: &StatusNews) -> Result<(), LedgerError> {
+    fn move_told(&self, before: &Told, after: &Told, news: &StatusNews, now: Timestamp) -> Result<(), LedgerError> {
         if !before.state.has_ended() {
             self.drop_rows(before.seq)?;
+        }
+        if never_left(after.state) {
+            self.give_back_places(before.seq, in_doubt(before.state, before.lost), now)?;
         }
         self.tally.remove(before.state, before.reason);
         self.tally.add(after.state, after.reason);
@@ -167,6 +175,7 @@ impl Told {
             read_at: time(row, 14)?,
             ended_at: time(row, 15)?,
             late_at: time(row, 16)?,
+            lost: row.get(17)?,
         })
     }
 

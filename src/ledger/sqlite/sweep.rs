@@ -55,8 +55,11 @@ impl Desk {
         for hold in self.run_out_holds(now, limit)? {
             swept.lifted += u32::from(self.lift(hold)?);
         }
+        swept.lifted += self.lift_queues(now)?;
         self.drop_empty(limit)?;
+        self.drop_old_places(now, limit)?;
         self.drop_old_news(now, limit)?;
+        self.drop_old_words(now)?;
         Ok(swept)
     }
 

@@ -47,18 +47,41 @@ impl Desk {
         }
     }
 
-    fn way(&self, request: &AdmitRequest, now: Timestamp) -> Result<Way, LedgerError> {
-        let open = list(&self.conn, request.routed.job.to.expose(), now)?;
-        if open.iter().any(|window| window.number == request.number) {
-            return Ok(Way::Open);
+    /// The answer to a template whose recipient wrote lately: to the number that asks, or to another one of its pool. The
+    /// inner none: it may go by this number.
+    pub(super) fn answer_by_window(
+        &self,
+        standing: &Standing,
+        request: &AdmitRequest,
+        now: Timestamp,
+    ) -> Result<Option<Option<Admitted>>, LedgerError> {
+        match self.open_way(request, now)? {
+            Some(Way::Open) => Ok(Some(None)),
+            Some(Way::By(number)) => {
+                self.move_to(standing, request, &number, now)?;
+                Ok(Some(Some(Admitted::Elsewhere(number))))
+            }
+            Some(Way::Closed | Way::Unknown) | None => Ok(None),
         }
-        let is_pinned = request.routed.route.pinned.is_some();
-        let siblings = open.into_iter().filter(|window| !is_pinned && request.siblings.contains(&window.number));
-        if let Some((_, number)) = siblings.map(|window| (window.until, window.number)).max() {
-            return Ok(Way::By(number));
+    }
+
+    fn way(&self, request: &AdmitRequest, now: Timestamp) -> Result<Way, LedgerError> {
+        if let Some(open) = self.open_way(request, now)? {
+            return Ok(open);
         }
         let since = self.inbound_since(&request.number)?;
         Ok(if since.is_some_and(|since| since + WINDOW <= now) { Way::Closed } else { Way::Unknown })
+    }
+
+    /// The way through a window that is open.
+    fn open_way(&self, request: &AdmitRequest, now: Timestamp) -> Result<Option<Way>, LedgerError> {
+        let open = list(&self.conn, request.routed.job.to.expose(), now)?;
+        if open.iter().any(|window| window.number == request.number) {
+            return Ok(Some(Way::Open));
+        }
+        let is_pinned = request.routed.route.pinned.is_some();
+        let siblings = open.into_iter().filter(|window| !is_pinned && request.siblings.contains(&window.number));
+        Ok(siblings.map(|window| (window.until, window.number)).max().map(|(_, number)| Way::By(number)))
     }
 
     /// Since when inbound messages of a number are seen.

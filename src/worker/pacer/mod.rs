@@ -143,10 +143,10 @@ impl Pacer {
         Slot::Now(Permit { at: now })
     }
 
-    /// The bytes of the latest start left only now: the receiver counts them from here, and so does the window.
-    pub fn left(&mut self, now: Mono) {
-        if let Some(latest) = self.starts.back_mut() {
-            *latest = now.max(*latest);
+    /// The bytes of what started since then left only now: the receiver counts them from here, and so does the window.
+    pub fn left(&mut self, since: Mono, now: Mono) {
+        for start in self.starts.iter_mut().rev().take_while(|start| **start >= since) {
+            *start = now.max(*start);
         }
     }
 
@@ -170,6 +170,16 @@ impl Pacer {
         }
         let within = self.starts.iter().rev().take_while(|start| now.since(**start) < window).count();
         (self.effective.count.get() as usize).saturating_sub(within)
+    }
+
+    /// How often of late the receiver counted too many; what is not asked for is not forgiven either.
+    pub fn strikes(&self) -> u32 {
+        self.strikes
+    }
+
+    /// Whether all that was sent within a window is known.
+    pub fn knows_its_window(&self, now: Mono) -> bool {
+        self.known_from() <= now
     }
 
     /// Another limit from now on. What was sent stays remembered, so there is no burst.

@@ -139,8 +139,9 @@ fn a_sender_that_stands_still_between_permit_and_bytes_never_passes_the_limit() 
             Slot::Now(_) => {
                 // One in fifty stands still for up to 200 ms: everything of this worker waits with it.
                 let stall = if rng.random_range(0..50) == 0 { rng.random_range(0..200_000_000) } else { 0 };
+                let started = now;
                 now = now + Duration::from_nanos(stall);
-                pacer.left(now);
+                pacer.left(started, now);
                 arrivals.push(now.as_nanos() + rng.random_range(0..8_000_000));
             }
         }

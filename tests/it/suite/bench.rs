@@ -10,7 +10,7 @@ use rusqlite::types::ValueRef;
 use tempfile::TempDir;
 use tidegate::clock::Timestamp;
 use tidegate::ledger::sqlite::{Access, SqliteLedger};
-use tidegate::ledger::{Ledger, LedgerError, Migrate, Publish};
+use tidegate::ledger::{Ledger, LedgerError, Migrate, Options, Publish, QuotaRules};
 
 #[cfg(feature = "services")]
 use super::schema::Schema;
@@ -18,6 +18,7 @@ use super::schema::Schema;
 /// What one case works with. It is its first worker's ledger.
 pub struct Bench {
     ledger: Ledger,
+    options: Options,
     home: Home,
 }
 
@@ -42,33 +43,42 @@ impl Deref for Bench {
 
 impl Bench {
     pub async fn sqlite() -> Self {
-        Self::in_file(Publish::Off)
+        Self::in_file(Options::default())
     }
 
-    fn in_file(publish: Publish) -> Self {
+    fn in_file(options: Options) -> Self {
         let file = File::new();
-        let ledger = SqliteLedger::open_publishing(&file.path(), Access::Worker, Migrate::Auto, publish);
-        Self { ledger: Ledger::Sqlite(ledger.expect("opened")), home: Home::File(file) }
+        let ledger = SqliteLedger::open_publishing(&file.path(), Access::Worker, Migrate::Auto, options);
+        Self { ledger: Ledger::Sqlite(ledger.expect("opened")), options, home: Home::File(file) }
     }
 
     #[cfg(feature = "services")]
     pub async fn postgres() -> Self {
-        Self::in_schema(Publish::Off).await
+        Self::in_schema(Options::default()).await
     }
 
     #[cfg(feature = "services")]
-    async fn in_schema(publish: Publish) -> Self {
+    async fn in_schema(options: Options) -> Self {
         let schema = Schema::new();
-        let ledger = schema.open(Migrate::Auto, publish).await.expect("opened");
-        Self { ledger, home: Home::Schema(schema) }
+        let ledger = schema.open(Migrate::Auto, options).await.expect("opened");
+        Self { ledger, options, home: Home::Schema(schema) }
     }
 
     /// A new ledger on the same database, which writes events.
     pub async fn publishing(&self, publish: Publish) -> Self {
+        self.anew(publish.into()).await
+    }
+
+    /// A new ledger on the same database, which gives out places like this.
+    pub async fn giving_places(&self, quota: QuotaRules) -> Self {
+        self.anew(Options { quota, ..Options::default() }).await
+    }
+
+    async fn anew(&self, options: Options) -> Self {
         match &self.home {
-            Home::File(_) => Self::in_file(publish),
+            Home::File(_) => Self::in_file(options),
             #[cfg(feature = "services")]
-            Home::Schema(_) => Self::in_schema(publish).await,
+            Home::Schema(_) => Self::in_schema(options).await,
         }
     }
 
@@ -77,7 +87,7 @@ impl Bench {
         match &self.home {
             Home::File(_) => self.ledger.clone(),
             #[cfg(feature = "services")]
-            Home::Schema(schema) => schema.open(Migrate::Check, Publish::Off).await.expect("opened"),
+            Home::Schema(schema) => schema.open(Migrate::Check, self.options).await.expect("opened"),
         }
     }
 

@@ -118,6 +118,7 @@ macro_rules! ledger_suite {
                 dead_bodies_are_kept_listed_and_dropped,
                 a_body_that_comes_again_is_buried_once,
                 what_was_read_of_the_fleet_is_remembered,
+                what_workers_say_of_themselves_wakes_nobody_and_is_swept,
                 analysts_find_the_documented_columns,
             }
             ledger_cancel {
@@ -145,6 +146,12 @@ macro_rules! ledger_suite {
                 each_step_is_told_to_who_listens,
                 a_recipient_not_found_three_times_is_held,
                 an_arrival_forgets_the_misses,
+            }
+            ledger_costs {
+                prices_are_counted_by_day_campaign_and_country,
+                only_what_was_delivered_and_is_not_free_is_billed,
+                prices_of_a_time_or_a_campaign_are_counted_alone,
+                a_forgotten_person_is_counted_without_a_place,
             }
             ledger_news {
                 bodies_are_kept_until_they_are_applied,
@@ -192,6 +199,43 @@ macro_rules! ledger_suite {
                 a_job_for_one_number_alone_goes_by_no_other,
                 who_opted_out_gets_no_answer_by_any_number,
                 a_batch_of_all_kinds_is_answered_in_order,
+            }
+            ledger_quota {
+                as_many_people_are_written_to_as_the_limit_says,
+                a_batch_takes_no_more_places_than_there_are,
+                the_reserve_is_for_urgent_jobs,
+                places_that_others_use_are_taken,
+                who_wrote_lately_needs_no_place,
+                a_number_that_the_person_wrote_to_sends_without_a_place,
+                a_person_has_one_place_however_many_messages_go,
+                within_a_day_no_more_people_are_written_to_than_the_limit,
+                portfolios_count_apart,
+                without_a_limit_nothing_is_counted,
+                workers_that_race_for_the_last_places_take_no_more,
+            }
+            ledger_quota_ends {
+                what_did_not_leave_gives_its_place_back,
+                what_may_have_left_keeps_its_place,
+                a_place_that_another_message_needs_is_kept,
+                an_attempt_without_outcome_keeps_its_place_when_a_later_one_fails,
+                a_message_that_failed_later_gives_its_place_back,
+                a_delivery_moves_the_place_to_its_time,
+                whoever_ends_a_job_gives_its_place_back,
+                places_given_back_are_told_to_who_waits,
+                a_forgotten_person_is_counted_still,
+                places_that_are_over_are_forgotten_a_few_at_a_time,
+            }
+            ledger_quota_parked {
+                parked_jobs_come_out_as_places_are_freed,
+                the_most_urgent_come_out_first,
+                a_row_let_out_has_its_place,
+                the_reserve_stays_when_rows_are_let_out,
+                parked_rows_use_the_room_that_is_left,
+                a_raised_limit_lets_out_as_many_more,
+                a_limit_that_is_gone_lets_out_all_at_the_pace_of_claims,
+                a_limit_below_the_count_lets_nobody_go,
+                a_parked_row_out_of_time_ends,
+                the_sweep_lifts_a_hold_that_nobody_waits_under,
             }
             ledger_silence {
                 a_silent_job_is_sent_again_when_later_ones_were_heard_of,

@@ -2,7 +2,7 @@
 
 use tidegate::clock::Timestamp;
 use tidegate::job::{Job, Priority};
-use tidegate::ledger::{Dead, FleetRow, JobFilter, LaneAge, Ledger, Resolution};
+use tidegate::ledger::{Dead, FleetRow, JobFilter, LaneAge, Ledger, Resolution, WORKER};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -151,6 +151,38 @@ pub async fn what_was_read_of_the_fleet_is_remembered(ledger: &Ledger) {
     ledger.fleet_forget("number".to_owned(), "9".to_owned()).await.expect("there was none");
     assert_eq!(get("number", "2").await, None);
     assert_eq!(get("waba", "9").await.map(|row| row.id), Some("9".to_owned()));
+    assert_eq!(ledger.fleet_list("number".to_owned()).await.expect("listed").len(), 1);
+}
+
+pub async fn what_workers_say_of_themselves_wakes_nobody_and_is_swept(ledger: &Ledger) {
+    let row = |kind: &str, id: &str, fields: &str, read_at| FleetRow {
+        kind: kind.to_owned(),
+        id: id.to_owned(),
+        parent: String::new(),
+        fields: fields.to_owned(),
+        read_at,
+    };
+    let mut signals = ledger.signals();
+    ledger.fleet_put(vec![row("number", "1", "{}", at(0))]).await.expect("put");
+    hear(&mut signals, |signal| signal.fleet > 0).await;
+    let before = *signals.borrow_and_update();
+    for n in 0..3 {
+        ledger.fleet_put(vec![row(WORKER, "a", &format!("{{\"n\":{n}}}"), at(n))]).await.expect("put");
+    }
+    ledger.fleet_put(vec![row(WORKER, "b", "{}", at(9)), row("number", "1", "{}", at(9))]).await.expect("put");
+    let listed = ledger.fleet_list(WORKER.to_owned()).await.expect("listed");
+    assert_eq!(listed, [row(WORKER, "a", "{\"n\":2}", at(2)), row(WORKER, "b", "{}", at(9))]);
+    // The next signal is that of the hold.
+    ledger.place(pause(NUMBER), at(9)).await.expect("placed");
+    hear(&mut signals, |signal| signal.holds > before.holds).await;
+    assert_eq!(signals.borrow_and_update().fleet, before.fleet);
+    ledger.fleet_put(vec![row(WORKER, "b", "[]", at(9)), row("number", "1", "[]", at(9))]).await.expect("put");
+    hear(&mut signals, |signal| signal.fleet > before.fleet).await;
+    // Who has said nothing for 15 s is gone; numbers stay.
+    ledger.sweep(at(20), WAIT, 100).await.expect("swept");
+    assert_eq!(ledger.fleet_list(WORKER.to_owned()).await.expect("listed"), [row(WORKER, "b", "[]", at(9))]);
+    ledger.sweep(at(1_000), WAIT, 100).await.expect("swept");
+    assert!(ledger.fleet_list(WORKER.to_owned()).await.expect("listed").is_empty());
     assert_eq!(ledger.fleet_list("number".to_owned()).await.expect("listed").len(), 1);
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tidegate::ledger::sqlite::{Access, Migrate, SqliteLedger, migrate};
-use tidegate::ledger::{Admitted, FleetRow, Ledger, LedgerError};
+use tidegate::ledger::{Admitted, FleetRow, Ledger, LedgerError, MessagingLimit};
 use tidegate::outcome::State;
 
 use super::bench::{Bench, File};
@@ -12,6 +12,7 @@ use super::cases::ledger_suite;
 use super::ledger::*;
 use super::ledger_model::every_job_stands_in_one_state;
 use super::ledger_orders::every_order_leaves_the_same_row;
+use super::places::{letter, park, say_limit, send};
 
 ledger_suite!(sqlite);
 
@@ -197,14 +198,29 @@ async fn commands_and_the_worker_write_at_once_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_limit_that_another_process_notes_counts_at_once() {
+    let home = File::new();
+    let (worker, beside) = (home.worker(), home.beside());
+    let steps = Steps::new(&worker).await;
+    send(&steps, letter("before", 1), 0).await;
+    say_limit(&beside, MessagingLimit::Of(2), 1).await;
+    // One of the two places is kept for urgent jobs.
+    send(&steps, letter("first", 2), 2).await;
+    park(&steps, letter("second", 3), 2).await;
+    say_limit(&beside, MessagingLimit::Unlimited, 3).await;
+    send(&steps, letter("third", 4), 4).await;
+    assert_eq!(ids(&steps.claim(9, 9, at(4)).await), ["second"]);
+}
+
+#[tokio::test]
 async fn a_schema_is_brought_up_only_where_that_is_allowed() {
     let home = File::new();
     let refused = SqliteLedger::open(&home.path(), Access::Worker, Migrate::Check).expect_err("a new file");
-    assert!(matches!(refused, LedgerError::Schema { found: 0, known: 2 }), "{refused}");
-    assert_eq!(migrate(&home.path()).expect("migrated"), (0, 2));
-    assert_eq!(migrate(&home.path()).expect("migrated"), (2, 2));
+    assert!(matches!(refused, LedgerError::Schema { found: 0, known: 3 }), "{refused}");
+    assert_eq!(migrate(&home.path()).expect("migrated"), (0, 3));
+    assert_eq!(migrate(&home.path()).expect("migrated"), (3, 3));
     let ledger = SqliteLedger::open(&home.path(), Access::Worker, Migrate::Check).expect("opened");
-    assert_eq!(ledger.schema_version().await.expect("read"), 2);
+    assert_eq!(ledger.schema_version().await.expect("read"), 3);
 }
 
 #[tokio::test]
@@ -216,11 +232,11 @@ async fn a_schema_one_version_ahead_still_works_and_a_later_one_does_not() {
             FROM refinery_schema_history WHERE version = 1";
         home.look().execute(sql, [version]).expect("written");
     };
-    age(3);
-    drop(Steps::new(&home.worker()).await.start(job("a"), at(0)).await);
     age(4);
+    drop(Steps::new(&home.worker()).await.start(job("a"), at(0)).await);
+    age(5);
     let refused = home.open(Access::Beside).expect_err("too new");
-    assert!(matches!(refused, LedgerError::Schema { found: 4, known: 2 }), "{refused}");
+    assert!(matches!(refused, LedgerError::Schema { found: 5, known: 3 }), "{refused}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod ledger;
 mod ledger_admit;
 mod ledger_cancel;
 mod ledger_claim;
+mod ledger_costs;
 mod ledger_delivered;
 mod ledger_enqueue;
 mod ledger_erase;
@@ -22,6 +23,9 @@ mod ledger_outage;
 mod ledger_people;
 #[cfg(feature = "services")]
 mod ledger_postgres;
+mod ledger_quota;
+mod ledger_quota_ends;
+mod ledger_quota_parked;
 mod ledger_settle;
 mod ledger_silence;
 mod ledger_sqlite;
@@ -31,6 +35,7 @@ mod ledger_strange;
 mod ledger_suppressing;
 mod ledger_windows;
 mod ledger_workers;
+mod places;
 #[cfg(feature = "services")]
 pub mod schema;
 mod told;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tidegate::ledger::postgres::{PostgresLedger, Url};
-use tidegate::ledger::{Ledger, LedgerError, Migrate, Publish};
+use tidegate::ledger::{Ledger, LedgerError, Migrate, Options};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 use uuid::Uuid;
 
@@ -36,8 +36,8 @@ impl Schema {
         Arc::new(move || url.clone())
     }
 
-    pub async fn open(&self, migrate: Migrate, publish: Publish) -> Result<Ledger, LedgerError> {
-        PostgresLedger::open(self.url(), &self.name, migrate, publish).await.map(Ledger::Postgres)
+    pub async fn open(&self, migrate: Migrate, options: impl Into<Options>) -> Result<Ledger, LedgerError> {
+        PostgresLedger::open(self.url(), &self.name, migrate, options).await.map(Ledger::Postgres)
     }
 
     /// Asks the database beside the ledger; names without a schema are of this one.

@@ -70,21 +70,21 @@ impl Stage {
         let ids: Vec<String> = sim.numbers.iter().map(|number| number.id.clone()).collect();
         let rated: Vec<_> = ids.iter().map(|id| (id.as_str(), "80/s")).collect();
         let world = World::with(sim, &rated);
-        let mut stage = Self::in_world(world);
+        let stage = Self::in_world(world);
         match place {
-            Place::Sqlite => {}
+            Place::Sqlite => stage,
             #[cfg(feature = "services")]
             Place::Postgres => {
-                let schema = Schema::new();
+                let (mut stage, schema) = (stage, Schema::new());
                 stage.world.set("ledger.url", &crate::services::database_url());
                 stage.world.set("ledger.schema", schema.name());
                 for (key, value) in [("lease.ttl", "3s"), ("lease.renew", "500ms"), ("lease.margin", "500ms")] {
                     stage.world.set(key, value);
                 }
                 stage.schema = Some(schema);
+                stage
             }
         }
-        stage
     }
 
     fn in_world(mut world: World) -> Self {

@@ -9,14 +9,17 @@ use tokio::sync::watch;
 use crate::clock::{Mono, Now, Timestamp};
 use crate::job::Priority;
 use crate::ledger::Census;
-use crate::metrics::{LeaseChange, Rating};
-use crate::ops::{HoldStatus, LaneStatus, LedgerStatus, NumberStatus, PartStatus, StatusSnapshot};
-use crate::outcome::Reason;
+use crate::ops::{HoldStatus, LaneStatus, LedgerStatus, PartStatus, StatusSnapshot};
 
-use super::index::NumberIdx;
-use super::number::{Blocked, Number};
+use super::number::Number;
 use super::pool::Pool;
 use super::shell::Worker;
+
+pub mod live;
+mod number;
+mod why;
+
+pub use number::rating;
 
 /// How often it is drawn anew.
 const EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +37,8 @@ pub struct Easel {
     pub picture: watch::Sender<Arc<StatusSnapshot>>,
     /// When it was last drawn.
     pub(super) drawn_at: Option<Mono>,
+    /// What was last left of it in the ledger.
+    left: live::Left,
 }
 
 impl Easel {
@@ -44,7 +49,7 @@ impl Easel {
         census: watch::Receiver<Census>,
         picture: watch::Sender<Arc<StatusSnapshot>>,
     ) -> Self {
-        Self { ledger, started_at, census, picture, drawn_at: None }
+        Self { ledger, started_at, census, picture, drawn_at: None, left: live::Left::default() }
     }
 }
 
@@ -66,26 +71,8 @@ impl Worker {
             self.gauge(number, &weights, now);
         }
         let picture = self.picture(now);
+        self.leave_word(&picture.numbers, now);
         self.easel.picture.send_replace(Arc::new(picture));
-    }
-
-    fn gauge(&mut self, idx: NumberIdx, weights: &[f64], now: Now) {
-        let number = self.core.scheduler.number(idx);
-        let way = &mut self.ways[idx.slot()];
-        let pool = weights[number.spec.pool.slot()];
-        way.metrics.rate_limit.set(number.pacer.effective().within(Duration::from_secs(1)));
-        way.metrics.tokens.set(number.pacer.free(now.mono) as f64);
-        way.metrics.quality.only(way.rating);
-        way.metrics.paused.set(paused(number, &way.status, now));
-        way.metrics.share.set(if number.is_able(now.mono) { number.weight() / pool } else { 0.0 });
-        let tenure = number.tenure().filter(|tenure| now.mono < tenure.until);
-        way.metrics.leased_until(tenure.map(|tenure| now.wall + tenure.until.since(now.mono)));
-        let held = tenure.is_some();
-        if held != way.leased {
-            way.leased = held;
-            let change = if held { LeaseChange::Taken } else { LeaseChange::Lost };
-            self.telling.metrics.lease_changes.inc(change);
-        }
     }
 
     fn picture(&self, now: Now) -> StatusSnapshot {
@@ -96,7 +83,7 @@ impl Worker {
             started_at: self.easel.started_at,
             version: env!("CARGO_PKG_VERSION"),
             parts: vec![self.ledger_part(up), self.numbers_part(now)],
-            numbers: self.core.scheduler.indices().map(|number| self.number_status(number, now)).collect(),
+            numbers: self.number_statuses(now),
             lanes: self.lanes(),
             waiting: census.waiting.into_iter().collect::<BTreeMap<_, _>>(),
             jobs: census.states.into_iter().collect(),
@@ -135,28 +122,6 @@ impl Worker {
         }
     }
 
-    fn number_status(&self, idx: NumberIdx, now: Now) -> NumberStatus {
-        let number = self.core.scheduler.number(idx);
-        let way = &self.ways[idx.slot()];
-        let until = match number.blocked {
-            Blocked::Until(until) => until.map(|until| now.wall + until.since(now.mono)),
-            Blocked::No | Blocked::Probe(_) => None,
-        };
-        NumberStatus {
-            display: number.spec.display.clone(),
-            pool: self.core.scheduler.pools[number.spec.pool.slot()].name.to_string(),
-            quality: way.rating,
-            status: way.status.clone(),
-            blocked: paused(number, &way.status, now),
-            blocked_until: until,
-            rate: number.pacer.started_within(Duration::from_secs(1), now.mono) as f64,
-            rate_limit: number.pacer.effective().within(Duration::from_secs(1)),
-            tokens: number.pacer.free(now.mono) as f64,
-            admitted: number.waiting() as u64,
-            in_flight: number.in_flight() as u64,
-        }
-    }
-
     fn lanes(&self) -> Vec<LaneStatus> {
         let scheduler = &self.core.scheduler;
         let place = |pool: &Pool, priority: &Priority| {
@@ -172,25 +137,5 @@ impl Worker {
             status.oldest = [status.oldest, lane.oldest()].into_iter().flatten().min();
         }
         lanes
-    }
-}
-
-/// Why a number may not send just now.
-fn paused(number: &Number, status: &str, now: Now) -> Option<Reason> {
-    match number.blocked {
-        Blocked::Until(_) => Some(Reason::Held),
-        Blocked::No | Blocked::Probe(_) if !number.standing.may_send && status.is_empty() => Some(Reason::Unread),
-        Blocked::No | Blocked::Probe(_) if !number.standing.may_send => Some(Reason::AccountRestricted),
-        Blocked::No | Blocked::Probe(_) => (!number.holds_lease(now.mono)).then_some(Reason::NoNumber),
-    }
-}
-
-/// The rating that Meta's word stands for.
-pub fn rating(quality: &str) -> Rating {
-    match quality {
-        "GREEN" => Rating::Green,
-        "YELLOW" => Rating::Yellow,
-        "RED" => Rating::Red,
-        _ => Rating::Unknown,
     }
 }

@@ -1,0 +1,158 @@
+//! Jobs that find no place: parked under their portfolio's hold, and let out as places are free.
+
+use super::super::change::{Place, Wait};
+use super::super::claim::{Found, Lane, Pass, Shelf};
+use super::super::desk::{Desk, Standing};
+use super::places::Letter;
+use crate::clock::Timestamp;
+use crate::hold::{Cover, Effect, Hold, HoldId, HoldOrder, Scope};
+use crate::job::Priority;
+use crate::ledger::{AdmitRequest, Admitted, LedgerError, needs_place};
+use crate::outcome::Reason;
+
+/// Rows that wait for places of one portfolio, while a claim is made.
+pub(in crate::ledger::sqlite) struct Queue {
+    pub(in crate::ledger::sqlite) hold: HoldId,
+    portfolio: String,
+    /// None: it has no limit any more.
+    limit: Option<u64>,
+    /// The lane that is being filled found no more places.
+    is_full: bool,
+}
+
+impl Desk {
+    /// The answer to a job that needs a place and has none.
+    pub(in crate::ledger::sqlite) fn mind_limit(
+        &self,
+        standing: &Standing,
+        request: &AdmitRequest,
+        now: Timestamp,
+    ) -> Result<Option<Admitted>, LedgerError> {
+        let (job, portfolio) = (&*request.routed.job, request.account.portfolio.as_str());
+        if !needs_place(job) {
+            return Ok(None);
+        }
+        let Some(limit) = self.limit_of(portfolio)? else { return Ok(None) };
+        if let Some(answer) = self.answer_by_window(standing, request, now)? {
+            // What a claim took for it is not needed.
+            self.give_back_places(standing.seq, standing.in_doubt(), now)?;
+            return Ok(answer);
+        }
+        let letter = Letter { portfolio, recipient: job.to.expose(), key: job.key, priority: job.priority };
+        if self.take_place(letter, limit, request.deadline, now)? {
+            return Ok(None);
+        }
+        let hold = self.hold_at_limit(portfolio, now)?;
+        let (charged, lost) = (standing.charged, standing.lost);
+        let (place, reason) = (Place::Under(&hold), Reason::MessagingLimit);
+        self.wait(standing, &Wait { place, reason, code: None, at: now, charged, lost })?;
+        Ok(Some(Admitted::Parked(hold.id)))
+    }
+
+    /// The hold under which jobs wait for places of a portfolio; it is placed if it does not stand.
+    fn hold_at_limit(&self, portfolio: &str, now: Timestamp) -> Result<Hold, LedgerError> {
+        if let Some(hold) = self.holds.known(&self.conn)?.set.at_limit(portfolio) {
+            return Ok(hold.clone());
+        }
+        let (effect, reason) = (Effect::Wait, Reason::MessagingLimit);
+        let cover = Cover::of(Scope::Quota, portfolio);
+        self.place(&HoldOrder { cover, effect, reason, who: "quota".to_owned(), until: None, probe: false }, now)
+    }
+
+    /// The queues for places that stand.
+    pub(in crate::ledger::sqlite) fn queues(&self) -> Result<Vec<Queue>, LedgerError> {
+        let known = self.holds.known(&self.conn)?;
+        let holds = known.all.iter().filter(|hold| hold.cover.scope == Scope::Quota);
+        holds
+            .map(|hold| {
+                let portfolio = hold.cover.subject.clone();
+                let limit = self.limit_of(&portfolio)?;
+                Ok(Queue { hold: hold.id, portfolio, limit, is_full: false })
+            })
+            .collect()
+    }
+
+    /// Lifts holds under which nobody waits any more while there are places for everybody, and says how many.
+    pub(in crate::ledger::sqlite) fn lift_queues(&self, now: Timestamp) -> Result<u32, LedgerError> {
+        let mut lifted = 0;
+        for queue in self.queues()? {
+            let mut find = self.conn.prepare_cached("SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 LIMIT 1")?;
+            if !find.exists([queue.hold.0])? && self.has_place(&queue, Priority::Bulk, now)? {
+                lifted += u32::from(self.lift(queue.hold)?);
+            }
+        }
+        Ok(lifted)
+    }
+
+    fn has_place(&self, queue: &Queue, priority: Priority, now: Timestamp) -> Result<bool, LedgerError> {
+        match queue.limit {
+            Some(limit) => Ok(self.free_places(&queue.portfolio, limit, priority, now)? > 0),
+            None => Ok(true),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// Takes at most `limit` rows for which there are places, and says how many.
+    pub(in crate::ledger::sqlite) fn let_in(&mut self, lane: &Lane<'_>, limit: u32) -> Result<u32, LedgerError> {
+        let mut taken = 0;
+        for queue in 0..self.queues.len() {
+            taken += self.take(lane, Shelf::Queue(queue), limit - taken)?;
+        }
+        Ok(taken)
+    }
+
+    /// A new lane may have places where others have none.
+    pub(in crate::ledger::sqlite) fn ask_queues_anew(&mut self) {
+        for queue in &mut self.queues {
+            queue.is_full = false;
+        }
+    }
+
+    /// Whether a row of a queue may come out: then it has its place, and nobody else takes that.
+    pub(in crate::ledger::sqlite) fn takes_place(
+        &mut self,
+        queue: usize,
+        lane: &Lane<'_>,
+        found: &Found,
+    ) -> Result<bool, LedgerError> {
+        let (desk, now, priority) = (self.desk, self.now, lane.room.priority);
+        let queue = &mut self.queues[queue];
+        let Some(limit) = queue.limit else { return Ok(true) };
+        if queue.is_full {
+            return Ok(false);
+        }
+        let recipient: String = desk
+            .conn
+            .prepare_cached("SELECT recipient FROM jobs WHERE seq = ?1")?
+            .query_row([found.seq], |row| row.get(0))?;
+        let letter = Letter { portfolio: &queue.portfolio, recipient: &recipient, key: found.key, priority };
+        queue.is_full = !desk.take_place(letter, limit, now, now)?;
+        Ok(!queue.is_full)
+    }
+
+    /// Whether rows of the lane that stayed in queues could come out now; where there are no places for them, the claim
+    /// says when there may be.
+    pub(in crate::ledger::sqlite) fn may_let_in(
+        &mut self,
+        lane: &Lane<'_>,
+        has_room: bool,
+    ) -> Result<bool, LedgerError> {
+        let (desk, now) = (self.desk, self.now);
+        let mut more = false;
+        // What has room left took all that it could have.
+        for queue in self.queues.iter().filter(|queue| queue.is_full || !has_room) {
+            let sql = "SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 AND lane = ?2 LIMIT 1";
+            if !desk.conn.prepare_cached(sql)?.exists([queue.hold.0, lane.id])? {
+                continue;
+            }
+            if !queue.is_full && desk.has_place(queue, lane.room.priority, now)? {
+                more = true;
+                continue;
+            }
+            let freed = desk.next_freed(&queue.portfolio, now)?;
+            self.claimed.next_due = [self.claimed.next_due, freed].into_iter().flatten().min();
+        }
+        Ok(more)
+    }
+}

@@ -1,0 +1,197 @@
+//! Jobs that wait for a place of a messaging limit, and how they come out.
+
+use tidegate::job::{Job, Priority};
+use tidegate::ledger::{MessagingLimit, QuotaRules};
+use tidegate::outcome::{Reason, State};
+
+use super::bench::Bench;
+use super::ledger::*;
+use super::places::*;
+
+pub async fn parked_jobs_come_out_as_places_are_freed(bench: &Bench) {
+    let bench = bench.giving_places(limit(2)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("first", 1), 0).await;
+    send(&steps, letter("second", 2), HOUR).await;
+    let mut hold = None;
+    for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let n = u32::try_from(n).expect("small");
+        hold = Some(park(&steps, letter(name, 11 + n), 2 * HOUR + i64::from(n)).await);
+    }
+    for now in [2 * HOUR + 9, DAY + 59] {
+        let claimed = steps.claim(9, 9, at(now)).await;
+        assert_eq!((claimed.rows.len(), claimed.more), (0, vec![false]));
+        assert_eq!(claimed.next_due, Some(at(DAY + 60)));
+    }
+    let claimed = steps.claim(9, 9, at(DAY + 60)).await;
+    assert_eq!((ids(&claimed), &claimed.more), (vec!["a".to_owned()], &vec![false]));
+    assert_eq!((claimed.rows[0].released, claimed.rows[0].due_at), (hold, None));
+    assert_eq!(claimed.next_due, Some(at(DAY + HOUR + 60)));
+    assert_eq!(quota(&bench, DAY + 60).await.map(|row| (row.taken, row.parked)), Some((2, 2)));
+    assert_eq!(ids(&steps.claim(9, 9, at(DAY + HOUR + 60)).await), ["b"]);
+    for (name, n) in [("a", 11), ("b", 12)] {
+        drop(go(ask_claimed(&steps, letter(name, n), DAY + HOUR + 60).await));
+    }
+    assert_eq!(steps.stands("c").await, (State::Waiting, Some(Reason::MessagingLimit)));
+}
+
+pub async fn the_most_urgent_come_out_first(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    park(&steps, letter("normal", 11), 1).await;
+    park(&steps, with(Priority::Urgent, letter("urgent", 12)), 2).await;
+    park(&steps, with(Priority::High, letter("high", 13)), 1).await;
+    let lanes = || [Priority::Normal, Priority::High, Priority::Urgent].map(|priority| lane(priority, 9, 9)).to_vec();
+    let now = DAY + 60;
+    let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.more), (vec!["urgent".to_owned()], vec![false; 3]));
+    let now = 2 * DAY + 120;
+    assert_eq!(claimed.next_due, Some(at(now)));
+    let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
+    assert_eq!(ids(&claimed), ["high"]);
+}
+
+pub async fn a_row_let_out_has_its_place(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    park(&steps, letter("first", 2), 1).await;
+    let now = DAY + 60;
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["first"]);
+    // Nobody takes it, also while nobody has the row.
+    park(&steps, letter("another", 3), now).await;
+    bench.give_back(steps.worker, vec![job("first").key]).await.expect("given back");
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["first"]);
+    drop(go(ask_claimed(&steps, letter("first", 2), now + 60).await));
+    assert_eq!(taken(&bench, now + 60).await, 1);
+    // The place lasts from when it may have arrived.
+    assert_eq!(taken(&bench, now + DAY + 119).await, 1);
+    assert_eq!(taken(&bench, now + DAY + 120).await, 0);
+}
+
+pub async fn the_reserve_stays_when_rows_are_let_out(bench: &Bench) {
+    let bench = bench.giving_places(QuotaRules { reserve: 0.5, ..limit(2) }).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    park(&steps, letter("normal", 11), 1).await;
+    park(&steps, with(Priority::Bulk, letter("bulk", 12)), 1).await;
+    let claimed = steps.claim(9, 9, at(2)).await;
+    assert_eq!((claimed.rows.len(), claimed.next_due), (0, Some(at(DAY + 60))));
+    let lanes = vec![lane(Priority::Bulk, 9, 9), lane(Priority::Normal, 9, 9)];
+    let claimed = bench.claim(steps.worker, lanes, at(DAY + 60)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.more), (vec!["normal".to_owned()], vec![false, false]));
+    drop(go(ask(&steps, with(Priority::High, letter("high", 13)), DAY + 60).await));
+    park(&steps, with(Priority::Urgent, letter("urgent", 14)), DAY + 60).await;
+}
+
+pub async fn parked_rows_use_the_room_that_is_left(bench: &Bench) {
+    let bench = bench.giving_places(limit(3)).await;
+    let steps = Steps::new(&bench).await;
+    for n in 0..3 {
+        send(&steps, letter(&format!("sent {n}"), n), 0).await;
+    }
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        park(&steps, letter(name, n), 1).await;
+    }
+    for n in 0..3 {
+        steps.enqueue(letter(&format!("fresh {n}"), 20 + n), at(2)).await;
+    }
+    let claimed = steps.claim(1, 1, at(DAY + 60)).await;
+    assert_eq!((ids(&claimed), claimed.more), (vec!["a".to_owned(), "fresh 0".to_owned()], vec![true]));
+    let claimed = steps.claim(1, 3, at(DAY + 60)).await;
+    assert_eq!(
+        (ids(&claimed), claimed.more),
+        (["b", "fresh 1", "fresh 2", "c"].map(str::to_owned).to_vec(), vec![false])
+    );
+    assert_eq!(taken(&bench, DAY + 60).await, 3);
+}
+
+pub async fn a_raised_limit_lets_out_as_many_more(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        park(&steps, letter(name, n), 1).await;
+    }
+    let mut signals = bench.signals();
+    let before = *signals.borrow_and_update();
+    say_limit(&bench, MessagingLimit::Of(3), 2).await;
+    hear(&mut signals, |signal| signal.work > before.work).await;
+    let claimed = steps.claim(9, 9, at(2)).await;
+    assert_eq!((ids(&claimed), claimed.next_due), (vec!["a".to_owned(), "b".to_owned()], Some(at(DAY + 60))));
+    assert_eq!(quota(&bench, 2).await.map(|row| (row.limit, row.taken, row.parked)), Some((Some(3), 3, 1)));
+    say_limit(&bench, MessagingLimit::Of(5), 3).await;
+    drop(begin(&steps, letter("fresh", 4), 3).await);
+    assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["c"]);
+}
+
+pub async fn a_limit_that_is_gone_lets_out_all_at_the_pace_of_claims(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        park(&steps, letter(name, n), 1).await;
+    }
+    say_limit(&bench, MessagingLimit::Unlimited, 2).await;
+    let claimed = steps.claim(1, 1, at(2)).await;
+    assert_eq!((ids(&claimed), claimed.more), (vec!["a".to_owned(), "b".to_owned()], vec![true]));
+    let claimed = steps.claim(1, 1, at(2)).await;
+    assert_eq!((ids(&claimed), claimed.more, claimed.next_due), (vec!["c".to_owned()], vec![false], None));
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        drop(go(ask_claimed(&steps, letter(name, n), 3).await));
+    }
+    assert_eq!(quota(&bench, 3).await.map(|row| (row.limit, row.taken, row.parked)), Some((None, 1, 0)));
+    assert_eq!(bench.sweep(at(4), WAIT, 100).await.expect("swept").lifted, 1);
+    assert!(bench.holds().await.expect("listed").is_empty());
+}
+
+pub async fn a_limit_below_the_count_lets_nobody_go(bench: &Bench) {
+    let bench = bench.giving_places(limit(5)).await;
+    let steps = Steps::new(&bench).await;
+    for n in 0..3 {
+        send(&steps, letter(&format!("sent {n}"), n), 0).await;
+    }
+    say_limit(&bench, MessagingLimit::Of(2), 1).await;
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        park(&steps, letter(name, n), 2).await;
+    }
+    // Who has a place keeps it.
+    send(&steps, letter("again", 1), 2).await;
+    assert!(steps.claim(9, 9, at(3)).await.rows.is_empty());
+    assert_eq!(quota(&bench, 3).await.map(|row| (row.limit, row.taken, row.parked)), Some((Some(2), 3, 3)));
+    assert_eq!(ids(&steps.claim(9, 9, at(DAY + 60)).await), ["a", "b"]);
+}
+
+pub async fn a_parked_row_out_of_time_ends(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    park(&steps, Job { expires_at: at(DAY + 10), ..letter("short", 11) }, 1).await;
+    park(&steps, letter("long", 12), 2).await;
+    assert_eq!(ids(&steps.claim(9, 9, at(DAY + 60)).await), ["long"]);
+    assert_eq!(steps.stands("short").await, (State::Expired, Some(Reason::TooLate)));
+    assert_eq!(taken(&bench, DAY + 60).await, 1);
+}
+
+pub async fn the_sweep_lifts_a_hold_that_nobody_waits_under(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    let lifted = async |now| bench.sweep(at(now), WAIT, 100).await.expect("swept").lifted;
+    send(&steps, letter("sent", 1), 0).await;
+    park(&steps, letter("parked", 2), 1).await;
+    assert_eq!(lifted(2).await, 0);
+    // There is a place, but one waits for it; then it has it.
+    let now = DAY + 60;
+    assert_eq!(lifted(now).await, 0);
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["parked"]);
+    assert_eq!(lifted(now).await, 0);
+    let admission = go(ask_claimed(&steps, letter("parked", 2), now).await);
+    assert_eq!(bench.holds().await.expect("listed").len(), 1);
+    steps.settle(&admission, retry(at(now + HOUR)), at(now + 1)).await;
+    assert_eq!(lifted(now + 2).await, 1);
+    assert!(bench.holds().await.expect("listed").is_empty());
+    send(&steps, letter("next", 3), now + 3).await;
+    park(&steps, letter("over", 4), now + 3).await;
+    assert_eq!(bench.holds().await.expect("listed").len(), 1);
+}
