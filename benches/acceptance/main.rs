@@ -9,6 +9,8 @@
 
 mod embedded;
 mod fleet;
+mod limits;
+mod places;
 #[path = "../end_to_end/producing.rs"]
 mod producing;
 mod shared;
@@ -36,6 +38,9 @@ fn main() {
             verdicts.push(webhooks::replay(scaled(100_000)).await);
             verdicts.push(webhooks::slow_clients(2_000).await);
         }
+        if is_wanted("limits") {
+            verdicts.extend(limits::all().await);
+        }
         let Some(services) = stand::Services::named() else {
             println!(
                 "TEST_AMQP_URL and TEST_DATABASE_URL are not set: nothing is measured over RabbitMQ and PostgreSQL"
@@ -52,6 +57,9 @@ fn main() {
         }
         if is_wanted("million") {
             verdicts.push(shared::throughput(&services, 1_000_000).await);
+        }
+        if is_wanted("limits") {
+            verdicts.extend(places::all(&services).await);
         }
         if is_wanted("fleet") {
             verdicts.extend(fleet::kill_and_roll(&services).await);

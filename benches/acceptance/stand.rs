@@ -88,7 +88,10 @@ impl Stand {
         ];
         for (slot, (id, rate)) in self.numbers.iter().enumerate() {
             settings.push((format!("numbers[{slot}].id"), id.clone()));
-            settings.push((format!("numbers[{slot}].rate"), format!("{rate}/s")));
+            // Without a rate of its own, a number's is what Meta says.
+            if *rate > 0 {
+                settings.push((format!("numbers[{slot}].rate"), format!("{rate}/s")));
+            }
         }
         for (slot, (name, numbers)) in self.pools.iter().enumerate() {
             settings.push((format!("pools[{slot}].name"), name.clone()));
@@ -136,14 +139,22 @@ impl Stand {
     }
 
     pub async fn enqueue(&self, ledger: &Ledger, json: &str) -> Duration {
+        self.enqueue_all(ledger, std::iter::once(json.to_owned())).await;
+        Duration::from_nanos(self.sim.oracle().now_ns())
+    }
+
+    /// Hands jobs in, in one transaction.
+    pub async fn enqueue_all(&self, ledger: &Ledger, lines: impl Iterator<Item = String>) {
         let config = self.config();
         let ids: Vec<NumberId> = config.numbers.iter().map(|n| n.id.parse().expect("an id")).collect();
         let directory = Pools::new(&config).directory(ids.iter().map(|id| (id, "")));
         let now = clock::now().wall;
-        let job = job::parse(json.as_bytes(), &Received::here(now)).expect("a job");
-        let route = directory.route(&job.from).expect("a route");
-        ledger.enqueue(vec![Routed { job: Arc::new(job), route }], now).await.expect("room");
-        Duration::from_nanos(self.sim.oracle().now_ns())
+        let routed = lines.map(|json| {
+            let job = job::parse(json.as_bytes(), &Received::here(now)).expect("a job");
+            let route = directory.route(&job.from).expect("a route");
+            Routed { job: Arc::new(job), route }
+        });
+        ledger.enqueue(routed.collect(), now).await.expect("room");
     }
 }
 
@@ -160,6 +171,16 @@ impl Worker {
 }
 
 impl Worker {
+    /// The processor time that it took so far.
+    pub fn busy(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        let ticks: u64 =
+            after_name.split_whitespace().skip(11).take(2).filter_map(|text| text.parse::<u64>().ok()).sum();
+        // Linux tells it in hundredths of a second.
+        Duration::from_millis(ticks * 10)
+    }
+
     /// SIGTERM, and waits until it has drained.
     pub fn stop(mut self) {
         let pid = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");

@@ -2,10 +2,11 @@
 //!
 //! Counted when a template is accepted. Meta counts what was *delivered* outside a service window
 //! (<https://developers.facebook.com/documentation/business-messaging/whatsapp/messaging-limits>,
-//! read 2026-09-11); counting at acceptance is never later, so it is the stricter of the two.
+//! read 2026-09-11); counting at acceptance is never later, so it is the stricter of the two. A message that fails
+//! gives its place back at that moment, unless another message of the same person has it.
 
 use super::limits::MESSAGING_LIMIT_WINDOW;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 /// The people one portfolio wrote to within the window.
 #[derive(Debug)]
@@ -13,8 +14,18 @@ pub(crate) struct MessagingLimit {
     /// Different people allowed within the window; none is UNLIMITED, which costs and remembers nothing.
     pub(crate) limit: Option<u32>,
     window_ns: u64,
-    latest: HashMap<u64, u64>,
-    order: VecDeque<(u64, u64)>,
+    places: HashMap<u64, Place>,
+    /// Every place by its latest message, the oldest first.
+    order: BTreeSet<(u64, u64)>,
+    /// Messages that will fail: when, whose, and when they were accepted.
+    failing: BTreeSet<(u64, u64, u64)>,
+}
+
+/// When a person was written to.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    latest: u64,
+    before: Option<u64>,
 }
 
 impl MessagingLimit {
@@ -23,8 +34,9 @@ impl MessagingLimit {
         Self {
             limit,
             window_ns: super::scaled_ns(MESSAGING_LIMIT_WINDOW, time_scale),
-            latest: HashMap::new(),
-            order: VecDeque::new(),
+            places: HashMap::new(),
+            order: BTreeSet::new(),
+            failing: BTreeSet::new(),
         }
     }
 
@@ -34,7 +46,7 @@ impl MessagingLimit {
             return true;
         };
         self.forget(now_ns);
-        self.latest.contains_key(&recipient) || self.latest.len() < limit as usize
+        self.places.contains_key(&recipient) || self.places.len() < limit as usize
     }
 
     /// Notes a message that was accepted; it moves the person's place forward.
@@ -42,29 +54,58 @@ impl MessagingLimit {
         if self.limit.is_none() {
             return;
         }
-        self.latest.insert(recipient, now_ns);
-        self.order.push_back((now_ns, recipient));
-        if self.order.len() > self.latest.len() * 2 + 1_024 {
-            // Repeats to the same people leave stale entries behind: drop them before they add up.
-            let latest = &self.latest;
-            self.order.retain(|(at, recipient)| latest.get(recipient) == Some(at));
+        let before = self.places.get(&recipient).map(|place| place.latest);
+        self.stand(recipient, Some(Place { latest: now_ns, before }));
+    }
+
+    /// Notes that the message accepted at `accepted_ns` will fail.
+    pub(crate) fn fails(&mut self, recipient: u64, accepted_ns: u64, failed_ns: u64) {
+        if self.limit.is_some() {
+            self.failing.insert((failed_ns, recipient, accepted_ns));
         }
     }
 
     /// Different people written to within the window.
     pub(crate) fn used(&mut self, now_ns: u64) -> usize {
         self.forget(now_ns);
-        self.latest.len()
+        self.places.len()
+    }
+
+    fn stand(&mut self, recipient: u64, place: Option<Place>) {
+        let gone = match place {
+            Some(place) => {
+                self.order.insert((place.latest, recipient));
+                self.places.insert(recipient, place).filter(|gone| gone.latest != place.latest)
+            }
+            None => self.places.remove(&recipient),
+        };
+        if let Some(gone) = gone {
+            self.order.remove(&(gone.latest, recipient));
+        }
     }
 
     fn forget(&mut self, now_ns: u64) {
-        while let Some(&(at, recipient)) = self.order.front()
+        while let Some(&(failed_ns, recipient, accepted_ns)) = self.failing.first()
+            && failed_ns <= now_ns
+        {
+            self.failing.pop_first();
+            self.give_back(recipient, accepted_ns);
+        }
+        while let Some(&(at, recipient)) = self.order.first()
             && at.saturating_add(self.window_ns) <= now_ns
         {
-            self.order.pop_front();
-            if self.latest.get(&recipient) == Some(&at) {
-                self.latest.remove(&recipient);
-            }
+            self.stand(recipient, None);
+        }
+    }
+
+    fn give_back(&mut self, recipient: u64, accepted_ns: u64) {
+        let Some(place) = self.places.get(&recipient).copied() else {
+            return;
+        };
+        if place.latest == accepted_ns {
+            self.stand(recipient, place.before.map(|latest| Place { latest, before: None }));
+        } else if place.before == Some(accepted_ns) {
+            self.stand(recipient, Some(Place { before: None, ..place }));
         }
     }
 }
@@ -116,5 +157,22 @@ mod tests {
         let mut limit = MessagingLimit::new(None, 1.0);
         assert!(send(&mut limit, 1, 0));
         assert_eq!(limit.used(0), 0);
+    }
+
+    #[test]
+    fn a_message_that_failed_gives_its_place_back_when_it_fails_unless_another_has_it() {
+        let mut limit = MessagingLimit::new(Some(2), 1.0);
+        assert!(send(&mut limit, 1, 0));
+        assert!(send(&mut limit, 2, 1));
+        limit.fails(1, 0, HOUR);
+        assert!(!send(&mut limit, 3, HOUR - 1));
+        assert!(send(&mut limit, 3, HOUR));
+        // The first message to the third keeps the place of the second, until its own day is over.
+        assert!(send(&mut limit, 3, 2 * HOUR));
+        limit.fails(3, 2 * HOUR, 3 * HOUR);
+        assert!(!send(&mut limit, 4, 3 * HOUR));
+        assert!(send(&mut limit, 4, 24 * HOUR + 1));
+        assert_eq!(limit.used(24 * HOUR + 1), 2);
+        assert_eq!(limit.used(25 * HOUR), 1);
     }
 }

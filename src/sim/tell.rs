@@ -38,7 +38,10 @@ impl Platform {
             callback: message.callback.clone(),
             price: Price::new(category, by_marketing_messages, is_free),
         });
-        outbox.plan_statuses(&sent, message.first_button.as_ref(), at_ns, doom);
+        let failed_ns = outbox.plan_statuses(&sent, message.first_button.as_ref(), at_ns, doom);
+        if let Some(failed_ns) = failed_ns {
+            self.messaging_limit(number).fails(message.recipient.key(), at_ns, failed_ns);
+        }
     }
 
     /// The code with which an accepted message must fail, if it must.

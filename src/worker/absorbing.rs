@@ -15,6 +15,7 @@ use super::event::{Answered, Ask, Event, PutBack, Settling};
 use super::intake::Wanted;
 use super::lane::Delivery;
 use super::number::Ready;
+use super::resting;
 use super::scheduler::Choice;
 use super::shell::{LEDGER_PAUSE, Worker};
 
@@ -62,7 +63,7 @@ impl Worker {
         let claimed = match answer {
             Ok(claimed) => claimed,
             Err(error) => {
-                self.intake.look_again(&mut self.core.scheduler);
+                self.intake.look_again();
                 return self.ledger_failed(&error);
             }
         };
@@ -165,7 +166,8 @@ impl Worker {
             self.core.pair_refused(number, &delivery, now.mono + due.since(now.wall), now.mono);
         }
         if settlement.hold.is_none() {
-            settlement.hold = self.rest(number, &conclusion.verdict, now);
+            let (rests, fault) = (&mut self.ways[number.slot()].rests, conclusion.verdict.health.fault());
+            settlement.hold = resting::rest(&self.core.scheduler, number, rests, fault, now);
         }
         self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
         self.settle(settlement, delivery.ticket, now);

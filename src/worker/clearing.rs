@@ -3,7 +3,7 @@
 use crate::clock::Mono;
 
 use super::index::LaneIdx;
-use super::lane::{Delivery, Lane};
+use super::lane::{Delivery, Lane, Supply};
 use super::scheduler::Scheduler;
 
 impl Scheduler {
@@ -24,7 +24,7 @@ impl Scheduler {
         let mut taken = self.shelf.take_out(|_, delivery| is_such(delivery));
         self.out_of_hand(&taken);
         for slot in 0..self.lanes.len() {
-            let (more_fresh, more_timed) = (self.lanes[slot].more_fresh, self.lanes[slot].more_timed);
+            let supplies = (self.lanes[slot].fresh_supply, self.lanes[slot].timed_supply);
             for delivery in self.drain_line(lane_idx(slot)) {
                 if is_such(&delivery) {
                     taken.push(delivery);
@@ -32,7 +32,7 @@ impl Scheduler {
                     self.push(delivery).expect("it stood in a lane of this worker");
                 }
             }
-            (self.lanes[slot].more_fresh, self.lanes[slot].more_timed) = (more_fresh, more_timed);
+            (self.lanes[slot].fresh_supply, self.lanes[slot].timed_supply) = supplies;
         }
         taken
     }
@@ -54,8 +54,9 @@ impl Scheduler {
         let lane = &mut self.lanes[idx.slot()];
         self.pools[lane.key().pool.slot()].unlist(idx, lane);
         let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
-        lane.more_fresh = true;
-        lane.more_timed = true;
+        lane.fresh_supply = Supply::UNKNOWN;
+        lane.timed_supply = Supply::UNKNOWN;
+        self.is_changed = true;
         self.out_of_hand(&drained);
         drained
     }

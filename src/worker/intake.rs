@@ -4,14 +4,15 @@
 //! stays where it is. Rows that are due at a time have room of their own, so that a retry is not kept out by the
 //! backlog it was in.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::{Mono, Timestamp};
 use crate::job::Priority;
 use crate::ledger::{Claimed, LaneRoom, Route};
 
-use super::index::LaneIdx;
-use super::lane::LaneKey;
+use super::index::{LaneIdx, PoolIdx};
+use super::lane::{LaneKey, Supply};
 use super::scheduler::Scheduler;
 
 /// So much of a lane's work is in hand.
@@ -20,6 +21,14 @@ const IN_HAND: Duration = Duration::from_secs(1);
 const LEAST: usize = 8;
 /// At most so many rows are claimed at once, so that a claim never delays an admission for long.
 const MOST_AT_ONCE: usize = 400;
+/// Asked of a lane that may have nothing: so a claim looks at many of them.
+const PROBE: usize = 8;
+/// So many lanes of the round are looked at in one turn.
+const LOOKS_AT_ONCE: usize = 128;
+/// A round begins at least so often.
+const ROUND_EVERY: Duration = Duration::from_secs(1);
+/// A pool's rate is not summed up anew for so long.
+const RATE_HOLDS: Duration = Duration::from_millis(100);
 /// What a job is taken to weigh before any has been seen.
 const USUAL_BYTES: usize = 1_024;
 
@@ -33,14 +42,32 @@ pub struct Caps {
 }
 
 /// What is known of the source's lanes.
+///
+/// With a thousand numbers there are thousands of lanes, and few of them have anything new at a time. So a lane is
+/// looked at when it gave a job away, and all of them in turn, a few at a time, whenever any may have something new.
 #[derive(Debug)]
 pub struct Intake {
     caps: Caps,
     next_due: Option<Timestamp>,
-    /// Whether the source had something new after the last claim was asked: its answer may not know of it.
-    is_news: bool,
-    /// Where the last claim began, so that a cap does not favour the first lanes for ever.
+    /// How often the source had something new: what a claim answers that was asked before says nothing of it.
+    news: News,
+    /// How many lanes are still to be looked at in this round.
+    unseen: usize,
+    /// Where the round goes on, so that a cap does not favour the first lanes for ever.
     turn: usize,
+    /// When the last round began.
+    round_at: Mono,
+    /// Whether there was room left, and lanes to look at.
+    goes_on: bool,
+    /// What each pool can send a second, and when that was summed up.
+    rates: HashMap<PoolIdx, (Mono, f64)>,
+}
+
+/// News by their number, for fresh jobs and for those that are due.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    fresh: u64,
+    timed: u64,
 }
 
 /// A claim to make: the lanes asked, and the room in each.
@@ -50,17 +77,33 @@ pub struct Wanted {
     pub lanes: Vec<LaneIdx>,
     /// The same for the ledger.
     pub rooms: Vec<LaneRoom>,
+    /// The latest news when it was asked.
+    news: News,
 }
 
 impl Intake {
     /// Nothing is known of the source, so every lane is asked.
     pub fn new(caps: Caps) -> Self {
-        Self { caps, next_due: None, is_news: false, turn: 0 }
+        Self {
+            caps,
+            next_due: None,
+            news: News { fresh: 1, timed: 1 },
+            unseen: usize::MAX,
+            turn: 0,
+            round_at: Mono::from_nanos(0),
+            goes_on: true,
+            rates: HashMap::new(),
+        }
     }
 
     /// When the next row that waits for a time falls due, as far as is known.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.next_due
+    }
+
+    /// Whether there are lanes left to look at, and room for what they may have.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
     }
 
     /// A row will fall due then.
@@ -69,58 +112,84 @@ impl Intake {
     }
 
     /// The source may have something new in any lane.
-    pub fn look_again(&mut self, scheduler: &mut Scheduler) {
-        self.is_news = true;
-        for lane in &mut scheduler.lanes {
-            lane.more_fresh = true;
-            lane.more_timed = true;
-        }
+    pub fn look_again(&mut self) {
+        self.news.fresh += 1;
+        self.news.timed += 1;
+        self.begin_round();
+    }
+
+    fn begin_round(&mut self) {
+        self.unseen = usize::MAX;
+        self.goes_on = true;
     }
 
     /// What to claim now; nothing where no lane has both room and something to come.
     pub fn wanted(&mut self, scheduler: &mut Scheduler, mono: Mono, wall: Timestamp) -> Wanted {
-        self.is_news = false;
         if self.next_due.is_some_and(|due| due <= wall) {
             self.next_due = None;
-            for lane in &mut scheduler.lanes {
-                lane.more_timed = true;
-            }
+            self.news.timed += 1;
+            self.begin_round();
         }
-        let mut wanted = Wanted::default();
+        // What is not told, as that a number may be looked at again, is found within a second.
+        if std::mem::take(&mut scheduler.is_changed) || mono.since(self.round_at) >= ROUND_EVERY {
+            self.rates.clear();
+            self.round_at = mono;
+            self.begin_round();
+        }
+        let mut wanted = Wanted { news: self.news, ..Wanted::default() };
         let mut left = self.left(scheduler).min(MOST_AT_ONCE);
-        let lanes = scheduler.lanes.len();
-        for step in 0..lanes {
-            let slot = (self.turn + step) % lanes;
-            let lane = &scheduler.lanes[slot];
-            if left == 0 {
-                // The next claim begins with the first that this one had nothing left for.
-                self.turn = slot;
+        self.unseen = self.unseen.min(scheduler.lanes.len());
+        // Half for the lanes whose turn it is: those that give jobs away all the time would leave them nothing.
+        let kept = if self.unseen > 0 { left / 2 } else { 0 };
+        let mut lower = std::mem::take(&mut scheduler.lower);
+        while left > kept
+            && let Some(idx) = lower.pop_front()
+        {
+            scheduler.lanes[idx.slot()].is_lower = false;
+            left -= self.ask(idx, left - kept, scheduler, mono, &mut wanted);
+        }
+        scheduler.lower = lower;
+        for _ in 0..LOOKS_AT_ONCE {
+            if left == 0 || self.unseen == 0 {
                 break;
             }
-            if !(lane.more_fresh || lane.more_timed) {
-                continue;
-            }
-            let key = lane.key();
-            let few = if key.priority == Priority::Bulk { scheduler.bulk_room(key.pool, mono) } else { None };
-            let lane = &scheduler.lanes[slot];
-            let target = target(scheduler, key, mono).min(self.caps.count);
-            let fresh = room(lane.more_fresh, target, lane.fresh_rows(), target / 2);
-            let fresh = fresh.min(few.unwrap_or(u32::MAX) as usize);
-            let timed = room(lane.more_timed, target / 4 + LEAST, lane.timed(), 0);
-            if target == 0 || fresh + timed == 0 {
-                continue;
-            }
-            // Half at most, or room kept for what may come due would keep out what is there.
-            let timed = timed.min(if fresh > 0 { left.div_ceil(2) } else { left });
-            let fresh = fresh.min(left - timed);
-            left -= timed + fresh;
-            wanted.lanes.push(LaneIdx(u32::try_from(slot).expect("fewer lanes than 2^32")));
-            wanted.rooms.push(lane_room(scheduler, key, timed, fresh));
-            if few.is_some() {
-                scheduler.spend_look(key.pool, fresh);
+            let idx = LaneIdx(u32::try_from(self.turn % scheduler.lanes.len()).expect("fewer lanes than 2^32"));
+            self.turn = idx.slot() + 1;
+            self.unseen -= 1;
+            if !wanted.lanes.contains(&idx) {
+                left -= self.ask(idx, left, scheduler, mono, &mut wanted);
             }
         }
+        self.goes_on = left > 0 && self.unseen > 0;
         wanted
+    }
+
+    /// Asks for as much of a lane as there is room for, and says how much that is.
+    fn ask(&mut self, idx: LaneIdx, left: usize, scheduler: &mut Scheduler, now: Mono, wanted: &mut Wanted) -> usize {
+        let lane = &scheduler.lanes[idx.slot()];
+        let (fresh, timed) = (lane.fresh_supply, lane.timed_supply);
+        if !fresh.is_there(self.news.fresh) && !timed.is_there(self.news.timed) {
+            return 0;
+        }
+        let key = lane.key();
+        let few = if key.priority == Priority::Bulk { scheduler.bulk_room(key.pool, now) } else { None };
+        let target = self.target(scheduler, key, now).min(self.caps.count);
+        let lane = &scheduler.lanes[idx.slot()];
+        let fresh_room = room(fresh, self.news.fresh, target, lane.fresh_rows(), target / 2);
+        let fresh_room = fresh_room.min(few.unwrap_or(u32::MAX) as usize);
+        let timed_room = room(timed, self.news.timed, target / 4 + LEAST, lane.timed(), 0);
+        if target == 0 || fresh_room + timed_room == 0 {
+            return 0;
+        }
+        // Half at most, or room kept for what may come due would keep out what is there.
+        let timed_room = timed_room.min(if fresh_room > 0 { left.div_ceil(2) } else { left });
+        let fresh_room = fresh_room.min(left - timed_room);
+        wanted.lanes.push(idx);
+        wanted.rooms.push(lane_room(scheduler, key, timed_room, fresh_room));
+        if few.is_some() {
+            scheduler.spend_look(key.pool, fresh_room);
+        }
+        timed_room + fresh_room
     }
 
     /// What the ledger answered to a claim. The rows themselves are pushed by the caller.
@@ -128,7 +197,6 @@ impl Intake {
         if let Some(due) = claimed.next_due {
             self.expect(due);
         }
-        let is_news = std::mem::take(&mut self.is_news);
         let mut timed = vec![0_u32; wanted.lanes.len()];
         // What is let out from under a hold comes into room for timed rows first.
         for row in claimed.rows.iter().filter(|row| row.due_at.is_some() || row.released.is_some()) {
@@ -139,14 +207,32 @@ impl Intake {
         }
         for (position, room) in wanted.rooms.iter().enumerate() {
             let lane = &mut scheduler.lanes[wanted.lanes[position].slot()];
+            let supply = |is_left: bool, news: u64| if is_left { Supply::Left } else { Supply::DryAt(news) };
             if room.fresh > 0 {
-                lane.more_fresh = is_news || claimed.more[position];
+                lane.fresh_supply = supply(claimed.more[position], wanted.news.fresh);
             }
             // Whether fresh rows are left says nothing of timed ones: those are left if their room was filled.
             if room.timed > 0 {
-                lane.more_timed = is_news || timed[position] >= room.timed;
+                lane.timed_supply = supply(timed[position] >= room.timed, wanted.news.timed);
             }
+            scheduler.note_lower(wanted.lanes[position]);
         }
+    }
+
+    /// What a lane's numbers send in the time that is worth having in hand. A pool's rate is summed up now and then.
+    fn target(&mut self, scheduler: &Scheduler, key: LaneKey, now: Mono) -> usize {
+        let rate = match key.pinned {
+            Some(number) => scheduler.rate_of(number, now),
+            None => match self.rates.get(&key.pool) {
+                Some((at, rate)) if now.since(*at) < RATE_HOLDS => *rate,
+                Some(_) | None => {
+                    let rate = scheduler.rate_of_pool(key.pool, now);
+                    self.rates.insert(key.pool, (now, rate));
+                    rate
+                }
+            },
+        };
+        if rate == 0.0 { 0 } else { LEAST.max((rate * IN_HAND.as_secs_f64()) as usize) }
     }
 
     fn left(&self, scheduler: &Scheduler) -> usize {
@@ -156,18 +242,14 @@ impl Intake {
     }
 }
 
-/// Room for more, but not for so little that it is not worth asking.
-fn room(more: bool, target: usize, in_hand: usize, least: usize) -> usize {
+/// Room for more, but not for so little that it is not worth asking, and not for much where there may be nothing.
+fn room(supply: Supply, news: u64, target: usize, in_hand: usize, least: usize) -> usize {
     let room = target.saturating_sub(in_hand);
-    if more && room >= least { room } else { 0 }
-}
-
-fn target(scheduler: &Scheduler, key: LaneKey, now: Mono) -> usize {
-    let rate = match key.pinned {
-        Some(number) => scheduler.rate_of(number, now),
-        None => scheduler.rate_of_pool(key.pool, now),
-    };
-    if rate == 0.0 { 0 } else { LEAST.max((rate * IN_HAND.as_secs_f64()) as usize) }
+    match supply {
+        Supply::Left if room >= least => room,
+        Supply::DryAt(_) if supply.is_there(news) && room >= least => room.min(PROBE),
+        Supply::Left | Supply::DryAt(_) => 0,
+    }
 }
 
 fn lane_room(scheduler: &Scheduler, key: LaneKey, timed: usize, fresh: usize) -> LaneRoom {
@@ -218,7 +300,7 @@ mod tests {
     fn ask_in_vain(intake: &mut Intake, core: &mut Core, overtaken: bool) -> usize {
         let wanted = intake.wanted(&mut core.scheduler, NOW.mono, NOW.wall);
         if overtaken {
-            intake.look_again(&mut core.scheduler);
+            intake.look_again();
         }
         let asked = wanted.rooms.len();
         let nothing = Claimed { more: vec![false; asked], ..Claimed::default() };
@@ -232,7 +314,7 @@ mod tests {
         let lanes = ask_in_vain(&mut intake, &mut core, false);
         assert!(lanes > 0);
         assert_eq!(ask_in_vain(&mut intake, &mut core, false), 0);
-        intake.look_again(&mut core.scheduler);
+        intake.look_again();
         assert_eq!(ask_in_vain(&mut intake, &mut core, false), lanes);
     }
 
@@ -240,7 +322,7 @@ mod tests {
     fn news_that_overtakes_the_answer_to_a_claim_is_not_forgotten() {
         let (mut core, mut intake) = (core(), Intake::new(Caps { count: 5_000, bytes: 1 << 24 }));
         let lanes = ask_in_vain(&mut intake, &mut core, false);
-        intake.look_again(&mut core.scheduler);
+        intake.look_again();
         // The lanes of the claim that was overtaken are asked a second time.
         assert!(ask_in_vain(&mut intake, &mut core, true) > lanes);
     }

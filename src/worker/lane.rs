@@ -83,12 +83,36 @@ pub struct Lane {
     pub(super) pass: u64,
     /// The pass under which it stands among its pool's candidates.
     pub(super) listed: Option<u64>,
-    /// Whether the source may have fresh jobs of it.
-    pub(super) more_fresh: bool,
-    /// Whether the source may have jobs of it that are due.
-    pub(super) more_timed: bool,
     /// What the broker delivered of it and waits in rows.
     pub(super) spill: Spill,
+    /// What the source has of its fresh jobs.
+    pub(super) fresh_supply: Supply,
+    /// What the source has of its jobs that are due.
+    pub(super) timed_supply: Supply,
+    /// Whether it stands among those that gave jobs away since they were last looked at.
+    pub(super) is_lower: bool,
+}
+
+/// What is known of the jobs that the source has of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Supply {
+    /// The last claim left some.
+    Left,
+    /// There were none at this news; what came later is not known.
+    DryAt(u64),
+}
+
+impl Supply {
+    /// Nothing was ever asked.
+    pub(super) const UNKNOWN: Self = Self::DryAt(0);
+
+    /// Whether there may be some, if the latest news is this.
+    pub(super) fn is_there(self, news: u64) -> bool {
+        match self {
+            Self::Left => true,
+            Self::DryAt(then) => then < news,
+        }
+    }
 }
 
 impl Lane {
@@ -101,9 +125,10 @@ impl Lane {
             fresh_rows: 0,
             pass: 0,
             listed: None,
-            more_fresh: true,
-            more_timed: true,
             spill: Spill::default(),
+            fresh_supply: Supply::UNKNOWN,
+            timed_supply: Supply::UNKNOWN,
+            is_lower: false,
         }
     }
 

@@ -158,7 +158,7 @@ impl Core {
 
     /// An answer came. `fault` says whether it speaks against the number, for it, or neither.
     pub fn finished(&mut self, number: NumberIdx, probe: Option<HoldId>, fault: Option<bool>, now: Mono) {
-        self.scheduler.numbers[number.slot()].finished(fault);
+        self.scheduler.numbers[number.slot()].finished(fault, now);
         self.probe_over(probe, now);
         self.scheduler.refresh(number, now);
     }
@@ -187,6 +187,7 @@ impl Core {
     /// A number's throughput is another one now.
     pub fn retune(&mut self, number: NumberIdx, limit: Limit, now: Mono) {
         self.scheduler.numbers[number.slot()].pacer.retune(limit, now);
+        self.scheduler.is_changed = true;
         self.relist(number, now);
         self.scheduler.refresh(number, now);
     }
@@ -212,7 +213,10 @@ impl Core {
 
     /// The lease of a number, new, renewed or gone.
     pub fn set_tenure(&mut self, number: NumberIdx, tenure: Option<Tenure>, now: Mono) {
+        // What is only renewed changes nothing, unless it had run out.
+        let was_able = self.scheduler.numbers[number.slot()].is_able(now);
         self.scheduler.numbers[number.slot()].set_tenure(tenure, now);
+        self.scheduler.is_changed |= !was_able;
         self.scheduler.refresh(number, now);
     }
 
@@ -229,6 +233,7 @@ impl Core {
     /// What Meta says of a number.
     pub fn set_standing(&mut self, number: NumberIdx, standing: Standing, now: Mono) {
         self.scheduler.numbers[number.slot()].standing = standing;
+        self.scheduler.is_changed = true;
         self.scheduler.refresh(number, now);
     }
 

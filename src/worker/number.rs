@@ -133,6 +133,8 @@ pub struct Number {
     pub(super) blocked: Blocked,
     health: f64,
     faults: u32,
+    /// When the first of them came.
+    failing_since: Mono,
     /// Jobs at the ledger, by priority.
     asked: [usize; 4],
     ready: [VecDeque<Ready>; 4],
@@ -162,6 +164,7 @@ impl Number {
             blocked: Blocked::No,
             health: 1.0,
             faults: 0,
+            failing_since: now,
             asked: [0; 4],
             ready: Default::default(),
             overtaken: 0,
@@ -206,6 +209,11 @@ impl Number {
     /// Answers in a row that speak against the number.
     pub fn faults(&self) -> u32 {
         self.faults
+    }
+
+    /// How long there were no other answers than those.
+    pub fn failing_for(&self, now: Mono) -> Duration {
+        if self.faults == 0 { Duration::ZERO } else { now.since(self.failing_since) }
     }
 
     /// Whether one more job of this class may be asked for: only what can go within `ahead` is admitted, so that
@@ -318,10 +326,13 @@ impl Number {
     }
 
     /// An answer came. `fault` says whether it speaks for or against the number, or neither.
-    pub(super) fn finished(&mut self, fault: Option<bool>) {
+    pub(super) fn finished(&mut self, fault: Option<bool>, now: Mono) {
         self.in_flight -= 1;
         match fault {
             Some(true) => {
+                if self.faults == 0 {
+                    self.failing_since = now;
+                }
                 self.faults += 1;
                 self.health -= HEALTH_STEP * self.health;
             }

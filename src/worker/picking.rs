@@ -91,6 +91,9 @@ impl Scheduler {
         }
         self.in_hand -= 1;
         self.in_hand_bytes -= delivery.bytes;
+        if !std::mem::replace(&mut lane.is_lower, true) {
+            self.lower.push_back(lane_idx);
+        }
         if let Some(hold) = parked {
             pool.unlist(lane_idx, lane);
             pool.list(lane_idx, lane);
@@ -112,6 +115,7 @@ impl Scheduler {
 
     /// Lets a job wait for its turn: in hand if that comes soon, else in a row of its own.
     fn put_off(&mut self, lane: LaneIdx, mut delivery: Delivery, at: Mono, now: Now) -> Option<Pick> {
+        self.note_lower(lane);
         let wait = at.since(now.mono);
         // The wall clock counts in milliseconds: rounded up, or it would come back too early.
         let due = now.wall + wait + Duration::from_millis(1);

@@ -75,7 +75,7 @@ impl Worker {
             Ok(()) => {
                 self.recovery.counted();
                 // What was freed is there to be claimed.
-                self.intake.look_again(&mut self.core.scheduler);
+                self.intake.look_again();
             }
             Err(error) => self.ledger_failed(&error),
         }

@@ -195,7 +195,7 @@ impl Worker {
             "this worker's leases had run out, {} claimed jobs with them",
             claimed.len()
         );
-        self.intake.look_again(&mut self.core.scheduler);
+        self.intake.look_again();
         self.recovery.count_again();
     }
 

@@ -7,11 +7,13 @@ use crate::hold::{Cover, Effect, HoldOrder, Scope};
 use crate::outcome::Reason;
 
 use super::index::NumberIdx;
-use super::shell::Worker;
-use super::verdict::Verdict;
+use super::scheduler::Scheduler;
 
-/// So many failures in a row rest a number.
-const FAULTS: u32 = 5;
+/// So many failures in a row rest a number: one that fails three times in ten by chance comes to that once in three
+/// million answers, and has its smaller share already.
+const FAULTS: u32 = 12;
+/// And for no less than so long: a fast number's twelve answers may be one hiccup of Meta's.
+const AT_LEAST: Duration = Duration::from_millis(250);
 /// The first rest; the n-th in a row is n times as long.
 const REST: Duration = Duration::from_secs(30);
 /// No rest is longer.
@@ -19,34 +21,38 @@ const LONGEST: Duration = Duration::from_secs(600);
 /// Instead of a rest for the last able number of a pool: one try a second.
 const BREATHER: Duration = Duration::from_secs(1);
 
-impl Worker {
-    /// The rest that a number needs after this verdict, if any.
-    pub(super) fn rest(&mut self, number: NumberIdx, verdict: &Verdict, now: Now) -> Option<HoldOrder> {
-        let way = &mut self.ways[number.slot()];
-        match verdict.health.fault() {
-            Some(false) => way.rests = 0,
-            Some(true) => {}
-            None => return None,
-        }
-        let state = self.core.scheduler.number(number);
-        let tried_in_vain = way.rests > 0 && state.faults() > 0;
-        // What was in flight when the rest began says nothing new.
-        let rests_already = state.is_blocked();
-        if rests_already || (state.faults() < FAULTS && !tried_in_vain) {
-            return None;
-        }
-        let others = self.core.scheduler.able_beside(number, now.mono);
-        let length = rest_length(way.rests, others);
-        way.rests += 1;
-        Some(HoldOrder {
-            cover: Cover::of(Scope::Number, state.spec.id.as_str()),
-            effect: Effect::Wait,
-            reason: Reason::Failing,
-            who: "health".to_owned(),
-            until: Some(now.wall + length),
-            probe: true,
-        })
+/// The rest that a number needs after an answer, if any. `fault` says whether the answer speaks against the number,
+/// for it, or neither; `rests` is how often in a row it was rested.
+pub(super) fn rest(
+    scheduler: &Scheduler,
+    number: NumberIdx,
+    rests: &mut u32,
+    fault: Option<bool>,
+    now: Now,
+) -> Option<HoldOrder> {
+    if fault == Some(false) {
+        *rests = 0;
     }
+    let state = scheduler.number(number);
+    // What was in flight when the rest began says nothing new.
+    if fault != Some(true) || state.is_blocked() {
+        return None;
+    }
+    let tried_in_vain = *rests > 0;
+    let keeps_failing = state.faults() >= FAULTS && state.failing_for(now.mono) >= AT_LEAST;
+    if !keeps_failing && !tried_in_vain {
+        return None;
+    }
+    let length = rest_length(*rests, scheduler.able_beside(number, now.mono));
+    *rests += 1;
+    Some(HoldOrder {
+        cover: Cover::of(Scope::Number, state.spec.id.as_str()),
+        effect: Effect::Wait,
+        reason: Reason::Failing,
+        who: "health".to_owned(),
+        until: Some(now.wall + length),
+        probe: true,
+    })
 }
 
 fn rest_length(rests: u32, others: usize) -> Duration {

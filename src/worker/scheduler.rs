@@ -81,6 +81,10 @@ pub struct Scheduler {
     pub(super) shelf: Shelf,
     pub(super) in_hand: usize,
     pub(super) in_hand_bytes: usize,
+    /// Lanes that gave jobs away since the intake last looked at them, each once.
+    pub(super) lower: VecDeque<LaneIdx>,
+    /// Whether something else changed than lanes: who may send, and by what.
+    pub(super) is_changed: bool,
 }
 
 impl Scheduler {
@@ -105,6 +109,8 @@ impl Scheduler {
             shelf: Shelf::default(),
             in_hand: 0,
             in_hand_bytes: 0,
+            lower: VecDeque::new(),
+            is_changed: true,
         }
     }
 
@@ -256,6 +262,13 @@ impl Scheduler {
         }
     }
 
+    /// The intake looks at this lane with its next turn.
+    pub(super) fn note_lower(&mut self, idx: LaneIdx) {
+        if !std::mem::replace(&mut self.lanes[idx.slot()].is_lower, true) {
+            self.lower.push_back(idx);
+        }
+    }
+
     fn list_lanes_of(&mut self, number: NumberIdx, pool_idx: PoolIdx) {
         let pool = &mut self.pools[pool_idx.slot()];
         for lane in pool.open.into_iter().chain(self.pinned[number.slot()]) {
@@ -293,6 +306,7 @@ impl Scheduler {
     }
 
     fn look_at_holds(&mut self, now: Now) {
+        self.is_changed = true;
         for number in &mut self.numbers {
             number.look_at(&self.holds, now);
         }

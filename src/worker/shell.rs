@@ -345,7 +345,7 @@ impl Worker {
 
     fn heed(&mut self, signal: Signal) {
         if signal.work != self.heard.work {
-            self.intake.look_again(&mut self.core.scheduler);
+            self.intake.look_again();
         }
         if signal.holds != self.heard.holds {
             self.read_holds();
@@ -368,6 +368,7 @@ impl Worker {
         if self.may_take_more() {
             consider(self.core.scheduler.next_wake().filter(|_| !self.starved));
             let due = self.intake.next_due().filter(|_| !self.claiming);
+            consider(Some(now.mono).filter(|_| self.intake.goes_on() && !self.claiming));
             consider(due.map(|due| now.mono + due.since(now.wall)));
         }
         wake

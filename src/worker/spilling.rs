@@ -10,7 +10,7 @@ use crate::clock::Mono;
 use crate::ledger::Routed;
 
 use super::index::LaneIdx;
-use super::lane::Delivery;
+use super::lane::{Delivery, Supply};
 use super::scheduler::Scheduler;
 
 /// So much of a number's own lane may be in hand.
@@ -59,7 +59,8 @@ impl Scheduler {
     /// The ledger, asked at that time, had no more fresh rows of a lane.
     pub fn caught_up(&mut self, lane: LaneIdx, asked: Mono) {
         let lane = &mut self.lanes[lane.slot()];
-        if !lane.more_fresh && lane.spill.under_way == 0 {
+        let is_dry = lane.fresh_supply != Supply::Left && lane.fresh_supply != Supply::UNKNOWN;
+        if is_dry && lane.spill.under_way == 0 {
             lane.spill.since = lane.spill.since.filter(|since| *since >= asked);
         }
     }
@@ -129,7 +130,7 @@ mod tests {
         scheduler.hand_over(&delivery().routed);
         let lane = scheduler.lane_of(delivery().route(), Priority::Normal).expect("served");
         assert_eq!(scheduler.drain_lane(lane).len(), 20);
-        scheduler.lanes[lane.slot()].more_fresh = false;
+        scheduler.lanes[lane.slot()].fresh_supply = Supply::DryAt(1);
         scheduler.caught_up(lane, at(2));
         assert!(scheduler.is_too_much(&delivery(), at(3)), "it is on its way to its row");
         scheduler.handed_over(&delivery().routed, at(4));

@@ -13,7 +13,6 @@ use crate::outcome::{NotSentCause, Outcome, State};
 use crate::queue::{Arrived, BrokerState};
 use crate::telemetry::DroppedLines;
 
-use super::lane::Lane;
 use super::scheduler::Scheduler;
 
 /// Where the worker tells it.
@@ -59,12 +58,14 @@ impl Telling {
 
     /// How long jobs in hand could have gone already, by lane; jobs for one number count to its pool's lane.
     fn lanes(&self, scheduler: &Scheduler) {
-        for (slot, pool) in scheduler.pools.iter().enumerate() {
-            for priority in Priority::ALL {
-                let own = |lane: &&Lane| lane.key().pool.slot() == slot && lane.key().priority == *priority;
-                let oldest = scheduler.lanes.iter().filter(own).filter_map(Lane::due_since).min();
-                self.metrics.lane(&format!("{}.{priority}", pool.name)).oldest(oldest);
-            }
+        let mut oldest = vec![None; scheduler.pools.len() * Priority::ALL.len()];
+        for lane in scheduler.lanes.iter().filter(|lane| !lane.is_empty()) {
+            let place = &mut oldest[lane.key().pool.slot() * Priority::ALL.len() + lane.key().priority.index()];
+            *place = [*place, lane.due_since()].into_iter().flatten().min();
+        }
+        let names = scheduler.pools.iter().flat_map(|pool| Priority::ALL.iter().map(move |each| (&pool.name, each)));
+        for ((pool, priority), oldest) in names.zip(oldest) {
+            self.metrics.lane(&format!("{pool}.{priority}")).oldest(oldest);
         }
     }
 

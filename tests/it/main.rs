@@ -20,6 +20,7 @@ mod gateway;
 mod holding;
 mod hook;
 mod in_doubt;
+mod limits;
 mod listing;
 mod main_job;
 mod map;

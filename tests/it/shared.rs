@@ -74,7 +74,8 @@ impl Shared {
         shared
     }
 
-    fn connect(&mut self) {
+    /// Workers consume the lanes of the broker too.
+    pub fn connect(&mut self) {
         self.world.set("queue.url", &services::amqp_url());
         self.world.set("queue.prefix", &self.lanes.prefix);
     }
@@ -84,7 +85,8 @@ impl Shared {
         Self::over(simulator(numbers), numbers)
     }
 
-    fn over(sim: SimConfig, numbers: &[&str]) -> Self {
+    /// These numbers of 80/s each before this simulator, with no broker yet.
+    pub fn over(sim: SimConfig, numbers: &[&str]) -> Self {
         let rated: Vec<_> = numbers.iter().map(|id| (*id, "80/s")).collect();
         let mut world = World::with(sim, &rated);
         let schema = Schema::new();

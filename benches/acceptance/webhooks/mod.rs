@@ -17,10 +17,10 @@ use tidegate::sim::SimConfig;
 
 use crate::stand::Stand;
 
-const SECRET: &str = "the app's secret";
+pub const SECRET: &str = "the app's secret";
 
 /// A stand that takes webhooks in at an address of its own.
-fn stand(sim: SimConfig, numbers: &[(String, u32)]) -> (Stand, SocketAddr) {
+pub fn stand(sim: SimConfig, numbers: &[(String, u32)]) -> (Stand, SocketAddr) {
     let mut stand = Stand::simulated(sim, numbers, &[]);
     let address = {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
@@ -33,7 +33,7 @@ fn stand(sim: SimConfig, numbers: &[(String, u32)]) -> (Stand, SocketAddr) {
 }
 
 /// Waits until webhooks are taken in there.
-async fn listening(address: SocketAddr) {
+pub async fn listening(address: SocketAddr) {
     while tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -18,17 +18,19 @@ struct Planned {
 
 impl Outbox {
     /// Plans all statuses of a message that was accepted at `at_ns`, and its recipient's answer. With a code in
-    /// `doom` it fails, whatever the shares say.
+    /// `doom` it fails, whatever the shares say. Gives the moment at which it fails, if it does.
     pub(crate) fn plan_statuses(
         &mut self,
         message: &Arc<SentMessage>,
         first_button: Option<&FirstButton>,
         at_ns: u64,
         doom: Option<u32>,
-    ) {
+    ) -> Option<u64> {
+        let mut failed = None;
         let mut planned = match doom.or_else(|| self.drawn_failure(message)) {
             Some(code) => {
                 let failed_ns = at_ns + self.delay_ns(self.config.delays.sent);
+                failed = Some(failed_ns);
                 vec![Planned { step: Step::Failed(code), happened_ns: failed_ns, told_ns: failed_ns, is_priced: false }]
             }
             None => self.life(message, first_button, at_ns),
@@ -38,6 +40,7 @@ impl Outbox {
             let update = Update::Status { message: Arc::clone(message), step, happened_ns, is_priced };
             self.plan(told_ns, update);
         }
+        failed
     }
 
     /// The code of the first configured failure that meets the message.

@@ -12,6 +12,7 @@ use crate::ledger::Census;
 use crate::ops::{HoldStatus, LaneStatus, LedgerStatus, PartStatus, StatusSnapshot};
 
 use super::number::Number;
+use super::pool::Pool;
 use super::shell::Worker;
 
 pub mod live;
@@ -64,8 +65,10 @@ impl Worker {
         self.telling.metrics.ledger_backlog.set(self.settlements.len() as f64);
         self.telling.gauges(&self.core.scheduler, now);
         self.telling.ledger_connections(self.ledger.connections());
+        let scheduler = &self.core.scheduler;
+        let weights: Vec<f64> = scheduler.pools().map(|(pool, _)| scheduler.pool_weight(pool, now.mono)).collect();
         for number in self.core.scheduler.indices() {
-            self.gauge(number, now);
+            self.gauge(number, &weights, now);
         }
         let picture = self.picture(now);
         self.leave_word(&picture.numbers, now);
@@ -121,20 +124,17 @@ impl Worker {
 
     fn lanes(&self) -> Vec<LaneStatus> {
         let scheduler = &self.core.scheduler;
-        let mut lanes = Vec::new();
-        for (slot, pool) in scheduler.pools.iter().enumerate() {
-            for priority in Priority::ALL {
-                let own = scheduler.lanes.iter().filter(|lane| {
-                    lane.key().pool.slot() == slot && lane.key().priority == *priority && !lane.is_empty()
-                });
-                let own: Vec<_> = own.collect();
-                lanes.push(LaneStatus {
-                    pool: pool.name.to_string(),
-                    priority: *priority,
-                    in_hand: own.iter().map(|lane| (lane.fresh() + lane.timed()) as u64).sum(),
-                    oldest: own.iter().filter_map(|lane| lane.oldest()).min(),
-                });
-            }
+        let place = |pool: &Pool, priority: &Priority| {
+            let (pool, priority) = (pool.name.to_string(), *priority);
+            LaneStatus { pool, priority, in_hand: 0, oldest: None }
+        };
+        let places = scheduler.pools.iter().flat_map(|pool| Priority::ALL.iter().map(move |each| place(pool, each)));
+        let mut lanes: Vec<LaneStatus> = places.collect();
+        for lane in scheduler.lanes.iter().filter(|lane| !lane.is_empty()) {
+            let key = lane.key();
+            let status = &mut lanes[key.pool.slot() * Priority::ALL.len() + key.priority.index()];
+            status.in_hand += (lane.fresh() + lane.timed()) as u64;
+            status.oldest = [status.oldest, lane.oldest()].into_iter().flatten().min();
         }
         lanes
     }

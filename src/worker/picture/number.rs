@@ -18,10 +18,10 @@ const SECOND: Duration = Duration::from_secs(1);
 const AT_THE_LIMIT: f64 = 0.95;
 
 impl Worker {
-    pub(super) fn gauge(&mut self, idx: NumberIdx, now: Now) {
+    pub(super) fn gauge(&mut self, idx: NumberIdx, weights: &[f64], now: Now) {
         let number = self.core.scheduler.number(idx);
         let way = &mut self.ways[idx.slot()];
-        let pool = self.core.scheduler.pool_weight(number.spec.pool, now.mono);
+        let pool = weights[number.spec.pool.slot()];
         way.metrics.rate_limit.set(number.pacer.effective().within(SECOND));
         way.metrics.tokens.set(number.pacer.free(now.mono) as f64);
         way.metrics.quality.only(way.rating);

@@ -35,11 +35,13 @@ impl Point {
     ];
 
     /// How often it is passed, roughly, compared with the others: kills shall fall everywhere alike.
-    const fn often(self) -> u32 {
+    fn often(self, apart: u32) -> u32 {
         match self {
-            Self::Claimed | Self::Renewed => 4,
-            Self::Asked | Self::Settling | Self::Settled => 40,
-            Self::Picked | Self::Admitted | Self::Permitted | Self::Written | Self::Answered => 120,
+            // As often as before, however many numbers there are.
+            Self::Renewed => 4 * apart.min(4),
+            Self::Claimed => 4 * apart,
+            Self::Asked | Self::Settling | Self::Settled => 40 * apart,
+            Self::Picked | Self::Admitted | Self::Permitted | Self::Written | Self::Answered => 120 * apart,
         }
     }
 }
@@ -54,11 +56,13 @@ pub(super) struct Chance {
     /// Where the next kill falls, and after how many visits.
     next_kill: Option<(Point, u32)>,
     kills_left: u32,
+    kills_apart: u32,
 }
 
 impl Chance {
-    pub(super) fn new(seed: u64, kills: u32) -> Self {
-        let mut chance = Self { rng: SmallRng::seed_from_u64(seed), next_kill: None, kills_left: kills };
+    pub(super) fn new(seed: u64, kills: u32, kills_apart: u32) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        let mut chance = Self { rng, next_kill: None, kills_left: kills, kills_apart };
         chance.draw_kill();
         chance
     }
@@ -67,7 +71,7 @@ impl Chance {
         self.next_kill = self.kills_left.checked_sub(1).map(|left| {
             self.kills_left = left;
             let point = Point::ALL[self.rng.random_range(0..Point::ALL.len())];
-            (point, self.rng.random_range(1..=point.often()))
+            (point, self.rng.random_range(1..=point.often(self.kills_apart)))
         });
     }
 

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+
 use crate::clock::{Now, Timestamp};
-use crate::hold::{Hold, HoldSet};
+use crate::hold::{Hold, HoldId, HoldOrder, HoldSet};
 use crate::job::Priority;
 use crate::ledger::Admission;
 use crate::worker::index::NumberIdx;
 use crate::worker::launch::{Core, Start};
 use crate::worker::number::{Ready, Standing};
 use crate::worker::pacer::Limit;
+use crate::worker::resting;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::making::{Draft, MARGIN, at, ms, number_id, pool_name, seq_of, spec, tenure};
@@ -32,11 +36,13 @@ pub(super) struct Sent {
 enum Event {
     Turn,
     Admitted(Vec<Choice>),
-    Answered(NumberIdx, Option<bool>),
+    Answered(NumberIdx, Option<HoldId>, Option<bool>),
     /// So many jobs like this one.
     Push(Draft, usize),
     Standing(usize, Standing),
     Holds(Vec<Hold>),
+    /// The ledger has a rest that was ordered.
+    Rest(HoldOrder),
 }
 
 pub(super) struct Drive {
@@ -46,6 +52,10 @@ pub(super) struct Drive {
     pub commit: Duration,
     /// What the answer to the n-th send of a number says of it.
     pub fault: fn(usize, u64) -> Option<bool>,
+    /// Every rest that a number was given: when, and which.
+    pub rests: Vec<(Duration, usize)>,
+    rested: Vec<u32>,
+    holds: Vec<Hold>,
     pub next_seq: u64,
     /// How many were overtaken for too long.
     pub stopped: usize,
@@ -70,6 +80,9 @@ impl Drive {
             log: Vec::new(),
             commit: ms(5),
             fault: |_, _| Some(false),
+            rests: Vec::new(),
+            rested: vec![0; numbers.len()],
+            holds: Vec::new(),
             next_seq: 0,
             stopped: 0,
             time: ms(0),
@@ -99,8 +112,24 @@ impl Drive {
         }
     }
 
+    /// One at a time, so many a second on average, at random.
+    pub(super) fn push_randomly(&mut self, draft: &Draft, per_second: u32, from: Duration, to: Duration) {
+        let mut rng = SmallRng::seed_from_u64(u64::from(per_second));
+        let mut when = from;
+        while when < to {
+            self.push_at(when, draft.clone(), 1);
+            let chance: f64 = rng.random_range(f64::MIN_POSITIVE..1.0);
+            when += Duration::from_secs_f64(-chance.ln() / f64::from(per_second));
+        }
+    }
+
     pub(super) fn stand_at(&mut self, when: Duration, number: usize, weight: f64) {
         self.schedule(when, Event::Standing(number, Standing { may_send: true, weight }));
+    }
+
+    /// Its status lets it send nothing.
+    pub(super) fn restrict_at(&mut self, when: Duration, number: usize) {
+        self.schedule(when, Event::Standing(number, Standing { may_send: false, weight: 1.0 }));
     }
 
     pub(super) fn hold_at(&mut self, when: Duration, holds: Vec<Hold>) {
@@ -125,7 +154,7 @@ impl Drive {
                 Event::Turn if when < self.wake => continue,
                 Event::Turn => {}
                 Event::Admitted(choices) => self.admitted(choices, now),
-                Event::Answered(number, fault) => self.core.finished(number, None, fault, now.mono),
+                Event::Answered(number, probe, fault) => self.answered(number, probe, fault, now),
                 Event::Push(draft, count) => {
                     for _ in 0..count {
                         self.core.scheduler.push(draft.delivery(self.next_seq, None)).expect("the lane is served");
@@ -136,7 +165,11 @@ impl Drive {
                     let idx = self.core.scheduler.indices().nth(number).expect("known");
                     self.core.set_standing(idx, standing, now.mono);
                 }
-                Event::Holds(holds) => self.core.scheduler.set_holds(HoldSet::new(holds), now),
+                Event::Holds(holds) => {
+                    self.holds = holds;
+                    self.set_holds(now);
+                }
+                Event::Rest(order) => self.rest(order, now),
             }
             self.turn(now);
         }
@@ -153,6 +186,34 @@ impl Drive {
         }
     }
 
+    /// As the real worker: a number that keeps failing is rested, and one send tries it when that is over.
+    fn answered(&mut self, number: NumberIdx, probe: Option<HoldId>, fault: Option<bool>, now: Now) {
+        self.core.finished(number, probe, fault, now.mono);
+        let tried = self.holds.len();
+        self.holds.retain(|hold| fault != Some(false) || Some(hold.id) != probe);
+        if self.holds.len() < tried {
+            self.set_holds(now);
+        }
+        let rests = &mut self.rested[number.slot()];
+        if let Some(order) = resting::rest(&self.core.scheduler, number, rests, fault, now) {
+            self.rests.push((self.time, number.slot()));
+            self.core.stop_covered(&order.cover, now);
+            self.schedule(self.time + self.commit, Event::Rest(order));
+        }
+    }
+
+    fn rest(&mut self, order: HoldOrder, now: Now) {
+        self.holds.retain(|hold| hold.cover != order.cover);
+        let HoldOrder { cover, effect, reason, who, until, probe } = order;
+        let id = HoldId(1_000 + i64::try_from(self.rests.len()).expect("few"));
+        self.holds.push(Hold { id, cover, effect, reason, who, since: now.wall, until, probe, step: 1 });
+        self.set_holds(now);
+    }
+
+    fn set_holds(&mut self, now: Now) {
+        self.core.scheduler.set_holds(HoldSet::new(self.holds.iter().cloned()), now);
+    }
+
     fn turn(&mut self, now: Now) {
         let mut wake = now.mono + ms(1_000);
         loop {
@@ -164,7 +225,7 @@ impl Drive {
                     self.log.push(sent);
                     self.sent[number] += 1;
                     let fault = (self.fault)(number, self.sent[number]);
-                    self.schedule(self.time + ms(60), Event::Answered(launch.number, fault));
+                    self.schedule(self.time + ms(60), Event::Answered(launch.number, launch.probe, fault));
                 }
                 Start::Stopped(ready, number, _) => {
                     self.core.stopped(number, ready.probe, now.mono);

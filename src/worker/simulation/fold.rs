@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::hold::{Effect, Hold, HoldId, HoldSet};
-use crate::job::{JobKey, Priority};
+use crate::job::{JobKey, OnUnknown, Priority};
 use crate::ledger::{
     Admission, AdmitRequest, Admitted, Claimed, ClaimedRow, Fate, LaneRoom, Route, Routed, Settled, Settlement,
 };
@@ -30,6 +30,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub routed: Routed,
+    pub on_unknown: OnUnknown,
     pub place: Place,
     pub attempt: u32,
     pub tries: u32,
@@ -58,12 +59,17 @@ pub(super) struct Fold {
     pub holds: BTreeMap<HoldId, Hold>,
     /// Free rows by lane: fresh ones with no time.
     free: BTreeMap<LaneName, BTreeSet<InLine>>,
+    /// Rows in somebody's hands, and rows under a hold.
+    pub(super) claimed: BTreeMap<Life, BTreeSet<u64>>,
+    pub(super) parked: BTreeMap<HoldId, BTreeSet<u64>>,
     /// Times at which a row may have to be looked at.
     pub(super) alarms: BTreeSet<(Timestamp, u64)>,
     /// Until when each worker lives, as far as is known.
     pub(super) present: BTreeMap<Life, Timestamp>,
     pub(super) next_hold: i64,
     ended: usize,
+    /// What is kept of a job that ended, in runs that would remember too much.
+    pub(super) instead_of_ended: Option<Routed>,
 }
 
 fn lane(route: &Route, priority: Priority) -> LaneName {
@@ -88,6 +94,10 @@ impl Fold {
         if let Some(entry) = in_line(row, seq) {
             line.remove(&entry);
         }
+        if let Place::Waiting { hold, claimed, .. } = row.place {
+            claimed.and_then(|life| self.claimed.get_mut(&life)).map(|rows| rows.remove(&seq));
+            hold.and_then(|hold| self.parked.get_mut(&hold)).map(|rows| rows.remove(&seq));
+        }
         assert!(!matches!(row.place, Place::Ended(_)), "job {seq} had ended and was changed to {place:?}");
         row.place = place;
         self.ended += usize::from(matches!(row.place, Place::Ended(_)));
@@ -98,8 +108,22 @@ impl Fold {
             Place::Sending { deadline: at, .. } | Place::Unknown { until: at } => {
                 self.alarms.insert((at, seq));
             }
-            Place::Waiting { .. } | Place::Ended(_) => {}
+            Place::Waiting { hold, claimed, .. } => {
+                claimed.map(|life| self.claimed.entry(life).or_default().insert(seq));
+                hold.map(|hold| self.parked.entry(hold).or_default().insert(seq));
+            }
+            Place::Ended(_) => {
+                // A million whole jobs would not fit.
+                if let Some(nobody) = &self.instead_of_ended {
+                    row.routed = nobody.clone();
+                }
+            }
         }
+    }
+
+    /// How many jobs of a pool wait for anybody.
+    pub(super) fn waiting_in(&self, route: &Route, priority: Priority) -> usize {
+        self.free.get(&lane(route, priority)).map_or(0, BTreeSet::len)
     }
 
     /// How many jobs have ended.
@@ -113,7 +137,8 @@ impl Fold {
         }
         // Put in as claimed by nobody that lives, so that the step into its line is the usual one.
         let place = Place::Waiting { due: None, hold: None, claimed: Some(0) };
-        self.rows.insert(seq, Row { routed, place, attempt: 0, tries: 0, unknowns: 0, resends: 0 });
+        let on_unknown = routed.job.on_unknown;
+        self.rows.insert(seq, Row { routed, on_unknown, place, attempt: 0, tries: 0, unknowns: 0, resends: 0 });
         self.put(seq, Place::Waiting { due: None, hold: None, claimed: None });
     }
 
@@ -125,15 +150,23 @@ impl Fold {
             let mut left = [room.timed, room.fresh];
             let mut taken = Vec::new();
             let mut more = false;
-            for (fresh, due, seq) in line.iter().copied() {
+            let first_fresh = (true, Timestamp::from_millis(0), 0);
+            for (_, due, seq) in line.range(..first_fresh).copied() {
                 if due > now {
                     claimed.next_due = Some(claimed.next_due.map_or(due, |known: Timestamp| known.min(due)));
-                } else if let Some(rest) = left[usize::from(fresh)].checked_sub(1) {
-                    left[usize::from(fresh)] = rest;
-                    taken.push((seq, (!fresh).then_some(due)));
-                } else {
-                    more |= fresh;
+                    break;
                 }
+                let Some(rest) = left[0].checked_sub(1) else { break };
+                left[0] = rest;
+                taken.push((seq, Some(due)));
+            }
+            for (_, _, seq) in line.range(first_fresh..).copied() {
+                let Some(rest) = left[1].checked_sub(1) else {
+                    more = true;
+                    break;
+                };
+                left[1] = rest;
+                taken.push((seq, None));
             }
             claimed.more.push(more);
             for (seq, due_at) in taken {
@@ -166,10 +199,9 @@ impl Fold {
     /// Frees what is this worker's and not among these.
     pub(super) fn keep_only(&mut self, life: Life, keys: &[JobKey]) {
         let kept: BTreeSet<u64> = keys.iter().map(|key| seq_of(*key)).collect();
-        let lost = |(seq, row): &(&u64, &Row)| {
-            matches!(row.place, Place::Waiting { claimed: Some(owner), .. } if owner == life) && !kept.contains(seq)
-        };
-        let lost: Vec<JobKey> = self.rows.iter().filter(lost).map(|(_, row)| row.routed.job.key).collect();
+        let claimed = self.claimed.get(&life).into_iter().flatten();
+        let lost = claimed.filter(|seq| !kept.contains(seq)).map(|seq| self.rows[seq].routed.job.key);
+        let lost: Vec<JobKey> = lost.collect();
         self.give_back(life, &lost);
     }
 
@@ -233,6 +265,9 @@ impl Fold {
     }
 
     fn stands(&self, request: &AdmitRequest, now: Timestamp) -> Option<(HoldId, Effect)> {
+        if self.holds.is_empty() {
+            return None;
+        }
         let job = &request.routed.job;
         let template = job.message.template.as_ref().map_or(String::new(), |t| format!("{}/{}", t.name, t.language));
         let facts = crate::hold::Facts {

@@ -11,18 +11,20 @@ use super::shell::{Flight, Shell};
 use super::world::World;
 
 /// Buffers are bounded: jobs in hand by the cap, admissions by what can go soon.
-pub(super) fn buffers(shell: &Shell, plan: &Plan) {
-    let mut given_back = 0;
-    for number in shell.core.scheduler.indices() {
+pub(super) fn buffers(shell: &mut Shell, plan: &Plan, given_back: usize) {
+    for number in std::mem::take(&mut shell.promised) {
         let asked = shell.asking.get(&number.slot()).copied().unwrap_or(0);
         let waiting = shell.core.scheduler.number(number).waiting();
-        let rate = f64::from(plan.numbers[number.slot()].per_second);
-        let most = 4.max((rate * plan.ahead.as_secs_f64()) as usize);
+        let most = window(plan, number.slot());
         assert!(asked + waiting <= most, "number {}: {asked} asked and {waiting} admitted of {most}", number.slot());
-        given_back += most;
     }
     // What was asked for and comes back unanswered may find its place taken.
     assert!(shell.in_hand() <= plan.cap + given_back, "{} jobs in hand of {}", shell.in_hand(), plan.cap);
+}
+
+/// So many jobs of a number may be promised at once.
+pub(super) fn window(plan: &Plan, number: usize) -> usize {
+    4.max((f64::from(plan.numbers[number].per_second) * plan.ahead.as_secs_f64()) as usize)
 }
 
 /// Bytes leave only for a standing admission, by the one worker that owns the number, past every hold it knows.
@@ -59,10 +61,7 @@ pub(super) fn end(world: &World) {
         };
         let taken = world.meta.taken.get(seq).copied().unwrap_or(0);
         assert!(taken <= 1 + row.resends, "job {seq} was taken {taken} times and resent {} times", row.resends);
-        assert!(
-            taken <= 1 || row.routed.job.on_unknown == OnUnknown::Resend,
-            "job {seq} is doubled, against its policy"
-        );
+        assert!(taken <= 1 || row.on_unknown == OnUnknown::Resend, "job {seq} is doubled, against its policy");
         assert!(state != State::Accepted || taken >= 1, "job {seq} is accepted and Meta has not got it");
         if taken >= 1 && row.resends == 0 {
             assert!(matches!(state, State::Accepted | State::Unresolved), "job {seq} was taken and is {state}");

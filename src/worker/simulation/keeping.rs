@@ -7,7 +7,7 @@ use crate::hold::{Hold, HoldId, HoldOrder};
 use crate::job::OnUnknown;
 use crate::outcome::State;
 
-use super::fold::{Fold, Life, Place, Row};
+use super::fold::{Fold, Life, Place};
 
 /// A job attempted so often without an outcome is poison.
 const POISON: u32 = 6;
@@ -35,8 +35,7 @@ impl Fold {
     }
 
     fn parked(&self, hold: HoldId) -> impl Iterator<Item = u64> + '_ {
-        let under = move |row: &Row| matches!(row.place, Place::Waiting { hold: Some(h), .. } if h == hold);
-        self.rows.iter().filter(move |(_, row)| under(row)).map(|(seq, _)| *seq)
+        self.parked.get(&hold).into_iter().flatten().copied()
     }
 
     fn release(&mut self, seq: u64) {
@@ -49,10 +48,12 @@ impl Fold {
         let is_there = |life: Life| self.present.get(&life).is_some_and(|until| *until > now);
         let holds_any =
             |life: Life| is_there(life) || self.leases.values().any(|row| row.owner == life && (row.expires > now));
-        let lapsed = |row: &Row| matches!(row.place, Place::Waiting { claimed: Some(life), .. } if !holds_any(life));
-        let lapsed: Vec<u64> = self.rows.iter().filter(|(_, row)| lapsed(row)).map(|(seq, _)| *seq).collect();
-        for seq in lapsed {
-            self.release(seq);
+        self.claimed.retain(|_, rows| !rows.is_empty());
+        let gone: Vec<Life> = self.claimed.keys().copied().filter(|life| !holds_any(*life)).collect();
+        for life in gone {
+            for seq in self.claimed.remove(&life).unwrap_or_default() {
+                self.release(seq);
+            }
         }
     }
 

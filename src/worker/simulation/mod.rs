@@ -5,7 +5,9 @@
 
 mod answering;
 mod chance;
+mod choices;
 mod drive;
+mod fairness;
 mod fold;
 mod hearing;
 mod judge;
@@ -20,6 +22,7 @@ mod plan;
 mod reading;
 mod recovering;
 mod renewing;
+mod scale;
 mod shares;
 mod shell;
 mod storms;

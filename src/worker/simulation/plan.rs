@@ -53,6 +53,10 @@ pub(super) struct Plan {
     pub sick: Vec<(Duration, Duration, Sickness)>,
     pub outages: Vec<(Duration, Duration)>,
     pub kills: u32,
+    /// Kills are so much rarer than in a small run.
+    pub kills_apart: u32,
+    /// Jobs are published until then as they are taken away, so that no number is ever without.
+    pub busy_until: Duration,
     /// Of each call to the ledger.
     pub call_fails: f64,
     pub reply_lost: f64,
@@ -83,6 +87,8 @@ impl Plan {
             sick: Vec::new(),
             outages: Vec::new(),
             kills: 0,
+            kills_apart: 1,
+            busy_until: ms(0),
             call_fails: 0.0,
             reply_lost: 0.0,
             ledger_within: ms(15),

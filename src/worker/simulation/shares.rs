@@ -13,8 +13,8 @@ fn backlog(pool: usize) -> Draft {
     Draft::of(pool, Priority::Bulk)
 }
 
-/// Shares of the whole, each within 5 % of the whole of what it should be.
-fn assert_shares(counts: &[f64], weights: &[f64]) {
+/// Shares of the whole, each within 5 % of what it should be.
+pub(super) fn assert_shares(counts: &[f64], weights: &[f64]) {
     let (all, weight): (f64, f64) = (counts.iter().sum(), weights.iter().sum());
     for (number, (count, expected)) in counts.iter().zip(weights).enumerate() {
         let (share, expected) = (count / all, expected / weight);

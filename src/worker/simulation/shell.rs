@@ -35,7 +35,7 @@ const SETTLE: Duration = Duration::from_millis(1_000);
 pub(super) const LEDGER_PAUSE: Duration = Duration::from_millis(100);
 const MOST_ASKING: usize = 2;
 const MOST_SETTLING: usize = 4;
-const MOST_CHOICES: usize = 64;
+const MOST_CHOICES: usize = 128;
 
 /// What a worker asks of the ledger.
 #[derive(Debug, Clone)]
@@ -108,6 +108,8 @@ pub(super) struct Shell {
     pub released: bool,
     /// The keys asked about and not answered, by number: for the judge.
     pub asking: BTreeMap<usize, usize>,
+    /// The numbers that it was promised something for in this turn: for the judge too.
+    pub promised: Vec<NumberIdx>,
     pub(super) intake: Intake,
     pub(super) settlements: VecDeque<Settlement>,
     /// What failed and must be put back all the same.
@@ -137,6 +139,7 @@ impl Shell {
             stopping: false,
             released: false,
             asking: BTreeMap::new(),
+            promised: Vec::new(),
             intake: Intake::new(Caps { count: plan.cap, bytes: 1_000_000 }),
             settlements: VecDeque::new(),
             unput: Vec::new(),
@@ -184,9 +187,10 @@ impl Shell {
         } else if self.away_until.is_none() && self.recovery.is_over() {
             let picked = self.choose(chance, now)?;
             self.claim(now);
-            let due = self.intake.next_due().filter(|_| self.under_way(|call| matches!(call, Waiting::Claim(_))) == 0);
-            let due = due.map(|due| now.mono + due.since(now.wall));
-            wake = [picked, due].into_iter().flatten().fold(wake, Mono::min);
+            let may_claim = self.under_way(|call| matches!(call, Waiting::Claim(_))) == 0;
+            let due = self.intake.next_due().filter(|_| may_claim).map(|due| now.mono + due.since(now.wall));
+            let soon = Some(now.mono).filter(|_| may_claim && self.intake.goes_on());
+            wake = [picked, due, soon].into_iter().flatten().fold(wake, Mono::min);
         }
         Ok([start, self.away_until].into_iter().flatten().fold(wake, Mono::min))
     }
@@ -257,6 +261,7 @@ impl Shell {
                 Pick::Admit(choice) => {
                     chance.pass(Point::Picked)?;
                     *self.asking.entry(choice.number.slot()).or_default() += 1;
+                    self.promised.push(choice.number);
                     choices.push(choice);
                 }
                 Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
@@ -347,7 +352,7 @@ impl Shell {
     }
 
     pub(super) fn look_again(&mut self) {
-        self.intake.look_again(&mut self.core.scheduler);
+        self.intake.look_again();
     }
 
     fn put(&mut self, request: Request) {

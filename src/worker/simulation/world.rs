@@ -63,6 +63,8 @@ pub(super) struct World {
     pub meta: Meta,
     pub chance: Chance,
     pub deaths: u32,
+    /// What all numbers may be promised at once.
+    given_back: usize,
     pub slots: Vec<Slot>,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
@@ -79,8 +81,9 @@ impl World {
             now: ms(0),
             fold: Fold::default(),
             meta: Meta::default(),
-            chance: Chance::new(plan.seed, plan.kills),
+            chance: Chance::new(plan.seed, plan.kills, plan.kills_apart),
             deaths: 0,
+            given_back: (0..plan.numbers.len()).map(|number| judge::window(&plan, number)).sum(),
             slots: (0..plan.workers).map(|_| Slot::default()).collect(),
             events: BTreeMap::new(),
             next_event: 0,
@@ -159,6 +162,7 @@ impl World {
                     self.chance.spare();
                 }
                 self.fold.sweep(self.clock().wall);
+                self.keep_busy();
                 self.tell_all(true);
                 self.schedule(self.now + SWEEP_EVERY, Event::Sweep);
             }
@@ -225,7 +229,7 @@ impl World {
         let now = self.clock();
         let shell = self.slots[slot].shell.as_mut().expect("lives");
         let turned = shell.turn(&mut self.chance, now);
-        judge::buffers(shell, &self.plan);
+        judge::buffers(shell, &self.plan, self.given_back);
         let (life, released) = (shell.life, shell.released);
         for deed in std::mem::take(&mut shell.deeds) {
             self.carry_out(slot, life, deed);
