@@ -23,12 +23,14 @@ pub struct Rhythm {
     every: Duration,
     slower: u32,
     due: Mono,
+    /// How long it waits after the next reading, if that is another part of the interval than usual.
+    turn: Option<Duration>,
 }
 
 impl Rhythm {
     /// Every so often, the first time at this moment.
     pub fn new(every: Duration, due: Mono) -> Self {
-        Self { every, slower: 1, due }
+        Self { every, slower: 1, due, turn: None }
     }
 
     /// When it is read next.
@@ -41,11 +43,17 @@ impl Rhythm {
         self.due = due;
     }
 
+    /// Starts anew at this moment, and goes on so much later: not everything is to be read at the same time.
+    pub fn begin(&mut self, due: Mono, turn: Duration) {
+        (self.due, self.turn) = (due, Some(turn));
+    }
+
     /// It was read. Says how long it waits now, if it has slowed down.
     pub fn read(&mut self, usage: Usage, now: Mono) -> Option<Duration> {
         let before = self.slower;
         self.slower = if usage > HIGH_USAGE { (before * 2).min(SLOWEST) } else { (before / 2).max(1) };
-        self.due = now + self.every * self.slower;
+        let turn = self.turn.take().filter(|_| self.slower == 1);
+        self.due = now + turn.unwrap_or(self.every * self.slower);
         (self.slower > before).then(|| self.every * self.slower)
     }
 
@@ -83,6 +91,17 @@ mod tests {
         assert_eq!(read(99), (MINUTE * 8, None), "no slower, and not told again");
         assert_eq!(read(10), (MINUTE * 4, None));
         assert_eq!((read(10).0, read(10).0, read(10).0), (MINUTE * 2, MINUTE, MINUTE));
+    }
+
+    #[test]
+    fn a_first_turn_may_be_shorter() {
+        let start = Mono::default();
+        let mut rhythm = Rhythm::new(MINUTE * 5, start);
+        rhythm.begin(start, MINUTE);
+        rhythm.read(Usage(0), start);
+        assert_eq!(rhythm.due().since(start), MINUTE);
+        rhythm.read(Usage(0), start);
+        assert_eq!(rhythm.due().since(start), MINUTE * 5);
     }
 
     #[test]

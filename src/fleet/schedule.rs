@@ -114,12 +114,14 @@ impl Schedule {
     }
 
     async fn keep_reading(&mut self) {
+        let mut is_first = true;
         loop {
             if self.on_duty.wait_for(|on_duty| *on_duty).await.is_err() {
                 // Whoever gives the duty has stopped.
                 return std::future::pending().await;
             }
-            self.begin().await;
+            self.begin(is_first).await;
+            is_first = false;
             let mut duty = self.on_duty.clone();
             let read = async {
                 loop {
@@ -133,8 +135,8 @@ impl Schedule {
         }
     }
 
-    /// Goes on where the one before left off: what was read lately is not read again.
-    async fn begin(&mut self) {
+    /// A process that starts reads what Meta says now. One that takes over later goes on where the one before left off.
+    async fn begin(&mut self, is_first: bool) {
         let known = Acquainted::of(&self.config, &self.ledger).await.unwrap_or_default();
         let now = clock::now();
         let count = u32::try_from(self.subjects.len()).unwrap_or(u32::MAX).max(1);
@@ -143,7 +145,8 @@ impl Schedule {
             let last = times.min().flatten();
             // Everyone's first turn comes at another part of the interval.
             let turn = self.config.fleet.refresh / count * place;
-            subject.rhythm.restart(last.map_or(now.mono, |last| when(last + turn, now)));
+            let due = last.filter(|_| !is_first).map_or(now.mono, |last| when(last + turn, now));
+            subject.rhythm.begin(due, if is_first { turn } else { self.config.fleet.refresh });
             subject.templates.restart(now.mono);
         }
     }
