@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidegate::app::RunOptions;
+use tidegate::app::{Role, RunOptions};
 use tidegate::clock;
 use tidegate::hold::Scope;
 use tidegate::job::JobKey;
@@ -92,7 +92,8 @@ async fn two_seconds_pass(world: &World, ledger: &Ledger, id: &str) {
 /// Starts a worker that takes webhooks in, and says where.
 fn start_listening(world: &World) -> (Running, watch::Receiver<Option<SocketAddr>>) {
     let (told, address) = watch::channel(None);
-    (world.start_with(RunOptions { webhook_address: Some(told), ..RunOptions::default() }), address)
+    let roles = vec![Role::Sender, Role::Keeper, Role::Gateway];
+    (world.start_with(RunOptions { roles, webhook_address: Some(told), ..RunOptions::default() }), address)
 }
 
 /// All that the limit promises, before so many workers.
