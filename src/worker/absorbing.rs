@@ -148,7 +148,8 @@ impl Worker {
         self.answer_time = (self.answer_time * (ANSWER_STEP - 1) + took) / ANSWER_STEP;
         self.telling.answered(&self.ways[number.slot()].metrics, &outcome, took);
         let refused = matches!(outcome, Outcome::Refused(_));
-        if matches!(outcome, Outcome::NotSent(_)) {
+        // What Meta did not take, the person did not get.
+        if matches!(outcome, Outcome::NotSent(_) | Outcome::Refused(_)) {
             self.core.not_sent(number, &delivery);
         }
         let spec = &self.core.scheduler.number(number).spec;

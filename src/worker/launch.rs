@@ -163,7 +163,7 @@ impl Core {
         self.scheduler.refresh(number, now);
     }
 
-    /// A send that was started has come to nothing: no byte of it left.
+    /// A send that was started has come to nothing: no byte of it left, or Meta did not take it.
     pub fn not_sent(&mut self, number: NumberIdx, delivery: &Delivery) {
         self.scheduler.numbers[number.slot()].pairs.refund_started(PairKey::of(&delivery.job().to));
     }

@@ -39,7 +39,7 @@ async fn see(world: &World, ledger: &tidegate::ledger::Ledger) {
     assert_eq!(went, published);
     assert_eq!(world.oracle().stats().refused_by_code.get(&131_056), None);
     // Whoever had to wait for long says so.
-    let last = rows.iter().find(|row| row.id.to_string() == "job-59").expect("the last");
+    let last = rows.iter().find(|row| row.id == "job-59").expect("the last");
     let trail = ledger.trail(last.key).await.expect("a trail");
     assert!(trail.iter().any(|entry| entry.reason == Reason::PairLimit), "{trail:?}");
 }
