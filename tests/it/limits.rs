@@ -10,7 +10,7 @@ use tidegate::clock;
 use tidegate::hold::Scope;
 use tidegate::job::JobKey;
 use tidegate::ledger::Ledger;
-use tidegate::outcome::State;
+use tidegate::outcome::{Reason, State};
 use tidegate::sim::{NumberSpec, Oracle, SimConfig, WebhookConfig};
 use tokio::sync::watch;
 
@@ -109,11 +109,12 @@ async fn the_limit_is_reached_and_never_passed(world: &World, others: usize) {
     workers.extend((0..others).map(|_| world.start()));
     world.enqueue(&ledger, &templates("ad", "normal", 100, 2_000 - FAILING)).await;
     world.accepted(ORDINARY as u64).await;
-    until(&ledger, "the portfolio is held", async || {
-        let holds = ledger.holds().await.expect("holds");
-        holds.iter().any(|hold| hold.cover.scope == Scope::Quota).then_some(())
+    until(&ledger, "all others wait for a place", async || {
+        let waiting = ledger.census().await.expect("a census").waiting;
+        waiting.contains(&(Reason::MessagingLimit, (2_000 - ORDINARY) as u64)).then_some(())
     })
     .await;
+    assert!(ledger.holds().await.expect("holds").iter().any(|hold| hold.cover.scope == Scope::Quota));
     two_seconds_pass(world, &ledger, "first-clock").await;
     assert_eq!(people(&oracle).len(), ORDINARY, "the reserve is not for ordinary jobs");
     let before = trails(world, &ledger).await;

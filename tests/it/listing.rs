@@ -4,8 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 use tidegate::clock;
-use tidegate::ledger::{FleetRow, Ledger, WORKER};
+use tidegate::ledger::{Ledger, WORKER};
 use tidegate::outcome::State;
+use tidegate::sim::{NumberSpec, SimConfig};
 
 use crate::process::Process;
 use crate::world::{World, count, text, until};
@@ -74,22 +75,15 @@ async fn a_list_says_what_keeps_each_number_from_sending_more() {
 
 #[tokio::test]
 async fn a_messaging_limit_that_is_reached_is_why_nothing_more_goes() {
-    let mut world = World::new();
+    let sim =
+        SimConfig { messaging_limit: Some(250), ..SimConfig::with_numbers([NumberSpec::new("1001").with_mps(80)]) };
+    let mut world = World::with(sim, &[("1001", "80/s")]);
     world.set("numbers[0].waba", "2001");
-    world.set("quota.limit", "250");
     let ledger = world.beside().await;
     let now = clock::now().wall;
-    let waba = FleetRow {
-        kind: "waba".to_owned(),
-        id: "2001".to_owned(),
-        parent: String::new(),
-        fields: r#"{"portfolio":"3001"}"#.to_owned(),
-        read_at: now,
-    };
-    ledger.fleet_put(vec![waba]).await.expect("put");
     let taken = |count: u32| {
         let file = rusqlite::Connection::open(world.path().join("ledger.db")).expect("the ledger's file");
-        let sql = "INSERT INTO bucket VALUES ('3001', ?1, ?2) ON CONFLICT DO UPDATE SET n = excluded.n";
+        let sql = "INSERT INTO bucket VALUES ('portfolio', ?1, ?2) ON CONFLICT DO UPDATE SET n = excluded.n";
         file.execute(sql, rusqlite::params![now.as_millis() / 60_000, count]).expect("written");
     };
     taken(40);
@@ -97,7 +91,7 @@ async fn a_messaging_limit_that_is_reached_is_why_nothing_more_goes() {
     says(&ledger, "no_work").await;
     let number = listed(&world)[0].clone();
     let quota = &number["quota"];
-    assert_eq!((&quota["portfolio"], &quota["taken"], &quota["left"]), (&"3001".into(), &40.into(), &210.into()));
+    assert_eq!((&quota["portfolio"], &quota["taken"], &quota["left"]), (&"portfolio".into(), &40.into(), &210.into()));
     assert_eq!(number["why"], "no_work");
     taken(250);
     let number = listed(&world)[0].clone();
