@@ -202,6 +202,7 @@ async fn people_who_are_written_to_again_keep_their_places_and_no_window_holds_m
     world.accepted(LIMIT as u64).await;
     // New people, for whom there is no place before the others' second day is over.
     world.enqueue(&ledger, &templates("new", "normal", 5_000, 100)).await;
+    world.accepted(2 * LIMIT as u64).await;
     world.all_ended(&ledger).await;
     worker.stop();
     let oracle = world.oracle();
