@@ -143,15 +143,13 @@ async fn five(is_full: bool) -> bool {
     verdict("a pool of five at half of its limit", &figures, off <= 0.05 && worst <= 80)
 }
 
-/// Hands in so many jobs a second, ten times a second.
+/// Hands in so many jobs a second, one by one: a burst would go to whoever has room, whatever its weight.
 async fn offer(stand: &Stand, per_second: usize, seconds: usize) {
     let ledger = stand.beside().await;
-    let mut ticks = tokio::time::interval(Duration::from_millis(100));
-    for tick in 0..seconds * 10 {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / u32::try_from(per_second).expect("a rate"));
+    for tick in 0..seconds * per_second {
         ticks.tick().await;
-        let each = per_second / 10;
-        let lines = (0..each).map(|n| line(&format!("job-{tick}-{n}"), tick * each + n, "normal", "default"));
-        stand.enqueue_all(&ledger, lines).await;
+        stand.enqueue_all(&ledger, [line(&format!("job-{tick}"), tick, "normal", "default")].into_iter()).await;
     }
 }
 

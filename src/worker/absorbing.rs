@@ -25,6 +25,8 @@ const ADMISSION_STEP: u32 = 8;
 const ANSWER_STEP: u32 = 64;
 /// The ledger lets the next row out to try a hold so long after one that came to nothing.
 const NEXT_TRIAL: Duration = Duration::from_secs(16);
+/// When what was parked is looked for first: the answer tells when it may come out.
+const PARKED_LOOK: Duration = Duration::from_secs(1);
 
 impl Worker {
     pub(super) fn take(&mut self, event: Event) {
@@ -126,6 +128,10 @@ impl Worker {
                 }
                 lost.push(choice.delivery);
             } else {
+                if matches!(answer, Admitted::Parked(_)) {
+                    // The lane was found empty before this one was parked: the ledger is asked when it may come out.
+                    self.intake.expect(now.wall + PARKED_LOOK);
+                }
                 self.acks.extend(choice.delivery.ticket);
             }
         }

@@ -1,9 +1,11 @@
 //! What the worker asks of the ledger, each in a batch; the answers come back as events.
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
-use crate::job::{Job, JobKey};
+use crate::job::{Job, JobKey, NumberId};
 use crate::ledger::{AdmitRequest, Deferral, Hand, Parking};
 use crate::outcome::Reason;
 
@@ -63,19 +65,30 @@ impl Worker {
 
     /// Deadlines count from the first time that it is asked, like those of an admission whose answer was lost.
     pub(super) fn ask_to_admit(&mut self, ask: Ask, asked: Asked, now: Now) {
+        let siblings: Vec<_> = ask.choices.iter().map(|choice| self.siblings(choice)).collect();
         let times = &self.settings.policy.times;
-        let requests = ask.choices.iter().map(|choice| {
+        let requests = ask.choices.iter().zip(siblings).map(|(choice, siblings)| {
             let spec = &self.core.scheduler.number(choice.number).spec;
             let hand = if choice.delivery.ticket.is_some() { Hand::Delivered } else { Hand::Claimed(self.id) };
             let request = attempt::admit_request(choice, spec, hand, times, ask.first);
             let unfit = self.unfit(choice.delivery.job(), &spec.account.waba);
-            AdmitRequest { again: asked == Asked::Again, unfit, ..request }
+            AdmitRequest { again: asked == Asked::Again, unfit, siblings, ..request }
         });
         let requests: Vec<_> = requests.collect();
         let ledger = self.ledger.clone();
         self.open.admitting += 1;
         self.asked
             .push(async move { Event::Admitted(ask, now.mono, ledger.admit(requests, now.wall).await) }.boxed_local());
+    }
+
+    /// Who may have to send it, if its recipient wrote to them: what is no template must wait for that number.
+    fn siblings(&mut self, choice: &Choice) -> Arc<[NumberId]> {
+        let spec = &self.core.scheduler.number(choice.number).spec;
+        if choice.delivery.job().message.is_free_form() {
+            return spec.siblings.clone();
+        }
+        let pool = spec.pool;
+        self.core.scheduler.fit_siblings(pool)
     }
 
     /// Why Meta is sure to refuse a job, by what is known of its template: it ends before it costs a request.

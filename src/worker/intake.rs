@@ -79,6 +79,8 @@ pub struct Wanted {
     pub rooms: Vec<LaneRoom>,
     /// The latest news when it was asked.
     news: News,
+    /// When it was asked.
+    at: Mono,
 }
 
 impl Intake {
@@ -136,7 +138,7 @@ impl Intake {
             self.round_at = mono;
             self.begin_round();
         }
-        let mut wanted = Wanted { news: self.news, ..Wanted::default() };
+        let mut wanted = Wanted { news: self.news, at: mono, ..Wanted::default() };
         let mut left = self.left(scheduler).min(MOST_AT_ONCE);
         self.unseen = self.unseen.min(scheduler.lanes.len());
         // Half for the lanes whose turn it is: those that give jobs away all the time would leave them nothing.
@@ -146,7 +148,7 @@ impl Intake {
             && let Some(idx) = lower.pop_front()
         {
             scheduler.lanes[idx.slot()].is_lower = false;
-            left -= self.ask(idx, left - kept, scheduler, mono, &mut wanted);
+            left -= self.ask(idx, left - kept, scheduler, &mut wanted);
         }
         scheduler.lower = lower;
         for _ in 0..LOOKS_AT_ONCE {
@@ -157,7 +159,7 @@ impl Intake {
             self.turn = idx.slot() + 1;
             self.unseen -= 1;
             if !wanted.lanes.contains(&idx) {
-                left -= self.ask(idx, left, scheduler, mono, &mut wanted);
+                left -= self.ask(idx, left, scheduler, &mut wanted);
             }
         }
         self.goes_on = left > 0 && self.unseen > 0;
@@ -165,7 +167,8 @@ impl Intake {
     }
 
     /// Asks for as much of a lane as there is room for, and says how much that is.
-    fn ask(&mut self, idx: LaneIdx, left: usize, scheduler: &mut Scheduler, now: Mono, wanted: &mut Wanted) -> usize {
+    fn ask(&mut self, idx: LaneIdx, left: usize, scheduler: &mut Scheduler, wanted: &mut Wanted) -> usize {
+        let now = wanted.at;
         let lane = &scheduler.lanes[idx.slot()];
         let (fresh, timed) = (lane.fresh_supply, lane.timed_supply);
         if !fresh.is_there(self.news.fresh) && !timed.is_there(self.news.timed) {

@@ -233,6 +233,7 @@ impl Core {
     /// What Meta says of a number.
     pub fn set_standing(&mut self, number: NumberIdx, standing: Standing, now: Mono) {
         self.scheduler.numbers[number.slot()].standing = standing;
+        self.scheduler.forget_fit();
         self.scheduler.is_changed = true;
         self.scheduler.refresh(number, now);
     }

@@ -1,8 +1,9 @@
 //! A pool in the core: its lanes in line for the next permit, and its numbers that have room for one more job.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::job::{PoolName, Priority};
+use crate::job::{NumberId, PoolName, Priority};
 
 use super::index::{LaneIdx, NumberIdx};
 use super::lane::{Lane, stride};
@@ -17,6 +18,8 @@ pub struct Pool {
     /// Its name.
     pub name: PoolName,
     pub(super) numbers: Vec<NumberIdx>,
+    /// Those of its numbers that a template may be moved to; none: not looked since something changed.
+    pub(super) fit: Option<Arc<[NumberId]>>,
     /// Its lanes for jobs that any of its numbers may send, by priority.
     pub(super) open: [LaneIdx; 4],
     /// Lanes with jobs for which a number may have room, by virtual time, then priority.
@@ -37,6 +40,7 @@ impl Pool {
         Self {
             name,
             numbers: Vec::new(),
+            fit: None,
             open,
             candidates: BTreeSet::new(),
             ready: Default::default(),

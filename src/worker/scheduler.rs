@@ -137,6 +137,7 @@ impl Scheduler {
         let pinned = self.add_lanes(spec.pool, Some(idx));
         self.pinned.push(pinned);
         self.pools[spec.pool.slot()].numbers.push(idx);
+        self.pools[spec.pool.slot()].fit = None;
         self.number_of.insert(spec.id.clone(), idx);
         let mut number = Number::new(spec, margin, self.pair_rule, now.mono);
         number.look_at(&self.holds, now);
@@ -307,6 +308,7 @@ impl Scheduler {
 
     fn look_at_holds(&mut self, now: Now) {
         self.is_changed = true;
+        self.forget_fit();
         for number in &mut self.numbers {
             number.look_at(&self.holds, now);
         }
@@ -355,6 +357,25 @@ impl Scheduler {
     pub fn pool_weight(&self, pool: PoolIdx, now: Mono) -> f64 {
         let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
         numbers.filter(|number| number.is_able(now)).map(Number::weight).sum()
+    }
+
+    /// The numbers of a pool that could send, whoever has their leases: one that its recipient wrote to is preferred
+    /// for a template, but not waited for.
+    pub(super) fn fit_siblings(&mut self, pool: PoolIdx) -> Arc<[NumberId]> {
+        let Self { numbers, pools, .. } = self;
+        let pool = &mut pools[pool.slot()];
+        let fit = |number: &&Number| number.standing.may_send && !matches!(number.blocked, Blocked::Until(_));
+        let ids =
+            || pool.numbers.iter().map(|idx| &numbers[idx.slot()]).filter(fit).map(|number| number.spec.id.clone());
+        if pool.fit.is_none() {
+            pool.fit = Some(ids().collect());
+        }
+        pool.fit.clone().expect("it was just looked for")
+    }
+
+    /// Somebody may be fit by now who was not, or the other way round.
+    pub(super) fn forget_fit(&mut self) {
+        self.pools.iter_mut().for_each(|pool| pool.fit = None);
     }
 
     /// How many other numbers of its pool are able.

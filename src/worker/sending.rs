@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::task::coop::unconstrained;
 
 use crate::clock::{self, Mono};
 use crate::graph::{self, Path, message};
@@ -59,7 +60,8 @@ impl Worker {
     /// Lets the bytes of these numbers' requests leave here and now: whatever else this turn does must not come between
     /// a permit and its bytes. Answers that are there already are taken up later.
     fn write_now(&mut self, launched: &[NumberIdx], began: Mono) {
-        while let Some(Some(event)) = self.asked.next().now_or_never() {
+        // However much this task has done in one go: whatever yields here would leave bytes for later.
+        while let Some(Some(event)) = unconstrained(self.asked.next()).now_or_never() {
             self.early.push_back(event);
         }
         let now = clock::now().mono;
