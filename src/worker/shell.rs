@@ -308,7 +308,7 @@ impl Worker {
         if self.may_renew() && self.renew_at.is_some_and(|at| at <= now.mono) {
             self.begin_round(now);
         }
-        if self.ledger_away_until.is_none() {
+        if self.may_launch() {
             self.launch();
         }
         if self.may_take_more() {
@@ -324,8 +324,13 @@ impl Worker {
         self.flush_tickets();
     }
 
+    /// What was admitted before the ledger went away waits too, until it has answered again.
+    fn may_launch(&self) -> bool {
+        self.recovery.is_over() && self.ledger_away_until.is_none()
+    }
+
     fn may_take_more(&self) -> bool {
-        !self.stopping && self.recovery.is_over() && self.ledger_away_until.is_none()
+        !self.stopping && self.may_launch()
     }
 
     /// The first event, and those that are there already: they make one batch.
@@ -362,7 +367,7 @@ impl Worker {
         consider(self.renew_at.filter(|_| self.may_renew()));
         consider(self.ledger_away_until);
         // What cannot be done now must not be waited for: that would be a spin.
-        if !self.starved && self.ledger_away_until.is_none() {
+        if !self.starved && self.may_launch() {
             consider(self.core.next_start());
         }
         if self.may_take_more() {
