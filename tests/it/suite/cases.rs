@@ -237,6 +237,9 @@ macro_rules! ledger_suite {
                 a_limit_below_the_count_lets_nobody_go,
                 a_parked_row_out_of_time_ends,
                 the_sweep_lifts_a_hold_that_nobody_waits_under,
+                the_sweep_lifts_a_hold_whose_rows_nobody_asks_for,
+                a_hold_that_was_lifted_stands_again_over_rows_that_nobody_asked_for,
+                the_sweep_lifts_a_hold_whose_limit_is_gone,
             }
             ledger_silence {
                 a_silent_job_is_sent_again_when_later_ones_were_heard_of,
