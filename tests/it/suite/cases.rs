@@ -223,6 +223,7 @@ macro_rules! ledger_suite {
                 a_delivery_moves_the_place_to_its_time,
                 whoever_ends_a_job_gives_its_place_back,
                 places_given_back_are_told_to_who_waits,
+                a_place_that_is_not_needed_is_told_to_who_waits,
                 a_forgotten_person_is_counted_still,
                 places_that_are_over_are_forgotten_a_few_at_a_time,
             }

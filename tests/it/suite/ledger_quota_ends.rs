@@ -178,6 +178,25 @@ pub async fn places_given_back_are_told_to_who_waits(bench: &Bench) {
     assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["waits 3"]);
 }
 
+pub async fn a_place_that_is_not_needed_is_told_to_who_waits(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for n in 2..=3 {
+        park(&steps, letter(&format!("waits {n}"), n), 0).await;
+    }
+    let now = DAY + 60;
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 2"]);
+    // Who was to have the place writes themselves.
+    open(&bench, vec![wrote(&person(2), NUMBER, at(now))], at(now)).await;
+    let before = bench.signals().borrow().work;
+    drop(go(ask_claimed(&steps, letter("waits 2", 2), now).await));
+    // At once: a look every so often would find out late.
+    assert!(bench.signals().borrow().work > before);
+    assert_eq!(taken(&bench, now).await, 0);
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 3"]);
+}
+
 pub async fn a_forgotten_person_is_counted_still(bench: &Bench) {
     let bench = bench.giving_places(limit(2)).await;
     let steps = Steps::new(&bench).await;

@@ -9,7 +9,7 @@ use super::super::holds;
 use super::super::standing::{Standing, uuid};
 use super::limits::Known;
 use super::places::{Person, Places};
-use super::returned::in_doubt;
+use super::returned::{in_doubt, tell_who_waits};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
 use crate::job::NumberId;
@@ -55,7 +55,7 @@ pub(in crate::ledger::postgres) async fn judge(
     let people: BTreeSet<Person> = limited.iter().map(|(ask, _)| person(ask)).collect();
     let mut places = Places::read(tx, &people, now).await?;
     let reaches = free_form::reaches(tx, &asked.iter().map(|(ask, _)| *ask).collect::<Vec<_>>()).await?;
-    let mut holds = HashMap::new();
+    let (mut holds, mut freed) = (HashMap::new(), BTreeSet::new());
     let mut verdicts = Vec::with_capacity(asked.len());
     for ((ask, job), reach) in asked.iter().zip(reaches) {
         let person = person(ask);
@@ -64,9 +64,9 @@ pub(in crate::ledger::postgres) async fn judge(
             continue;
         }
         let (key, priority) = (uuid(job.key), ask.request.routed.job.priority);
-        if reach != Reach::Nobody && in_doubt(job.state, job.lost) == 0 {
-            // What a claim took for it is not needed.
-            places.give_back(&person, key);
+        // What a claim took for it is not needed.
+        if reach != Reach::Nobody && in_doubt(job.state, job.lost) == 0 && places.give_back(&person, key) {
+            freed.insert(person.0.clone());
         }
         verdicts.push(match reach {
             Reach::Own => Verdict::Go,
@@ -76,6 +76,7 @@ pub(in crate::ledger::postgres) async fn judge(
         });
     }
     places.write(tx).await?;
+    tell_who_waits(tx, &freed).await?;
     Ok(verdicts)
 }
 

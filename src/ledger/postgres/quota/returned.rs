@@ -72,15 +72,23 @@ pub(in crate::ledger::postgres) async fn give_back(
     now: Timestamp,
 ) -> Result<(), LedgerError> {
     let Some((mut places, messages)) = find(tx, jobs, now).await? else { return Ok(()) };
-    let mut free = BTreeSet::new();
+    let mut freed = BTreeSet::new();
     for (person, key) in &messages {
         if places.give_back(person, *key) {
-            free.insert(person.0.as_str());
+            freed.insert(person.0.clone());
         }
     }
     places.write(tx).await?;
+    tell_who_waits(tx, &freed).await
+}
+
+/// Has workers claim again where jobs wait for places of these portfolios.
+pub(super) async fn tell_who_waits(tx: &Tx<'_>, freed: &BTreeSet<String>) -> Result<(), LedgerError> {
+    if freed.is_empty() {
+        return Ok(());
+    }
     let known = tx.desk.holds.known(tx).await?;
-    if free.into_iter().any(|portfolio| known.set.at_limit(portfolio).is_some()) {
+    if freed.iter().any(|portfolio| known.set.at_limit(portfolio).is_some()) {
         tx.stir(Stir::Work);
     }
     Ok(())
