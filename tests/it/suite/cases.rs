@@ -220,6 +220,8 @@ macro_rules! ledger_suite {
                 a_place_that_another_message_needs_is_kept,
                 an_attempt_without_outcome_keeps_its_place_when_a_later_one_fails,
                 a_message_that_failed_later_gives_its_place_back,
+                a_lost_message_that_is_found_and_fails_gives_its_place_back,
+                a_message_that_fails_keeps_its_place_for_a_lost_one_before_it,
                 a_delivery_moves_the_place_to_its_time,
                 whoever_ends_a_job_gives_its_place_back,
                 places_given_back_are_told_to_who_waits,

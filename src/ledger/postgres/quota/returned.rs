@@ -14,7 +14,7 @@ use crate::outcome::State;
 
 /// How many attempts of a job have no outcome, but for the last one: it has one now.
 pub(in crate::ledger::postgres) fn in_doubt(state: State, lost: u32) -> u32 {
-    lost.saturating_sub(u32::from(state == State::Unknown))
+    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
 }
 
 /// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
