@@ -211,6 +211,8 @@ macro_rules! ledger_suite {
                 a_person_has_one_place_however_many_messages_go,
                 within_a_day_no_more_people_are_written_to_than_the_limit,
                 portfolios_count_apart,
+                who_sends_for_another_portfolio_gives_the_place_of_the_first_back,
+                an_attempt_in_doubt_keeps_the_place_of_its_portfolio,
                 without_a_limit_nothing_is_counted,
                 workers_that_race_for_the_last_places_take_no_more,
             }

@@ -38,6 +38,8 @@ impl Desk {
             self.give_back_places(standing.seq, standing.in_doubt(), now)?;
             return Ok(answer);
         }
+        // It may have come out with a place of another portfolio, and go by a number of this one.
+        self.give_back_elsewhere(standing.seq, standing.in_doubt(), portfolio, now)?;
         let letter = Letter { portfolio, recipient: job.to.expose(), key: job.key, priority: job.priority };
         if self.take_place(letter, limit, request.deadline, now)? {
             return Ok(None);
