@@ -75,7 +75,8 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
     let ats: Vec<i64> = ends.iter().map(|(_, end)| end.at.as_millis()).collect();
     let sql = "UPDATE jobs j SET state = a.state, reason = a.reason, code = a.code, details = a.details,
             wamid = a.wamid, accepted_at = CASE WHEN a.state = 'accepted' THEN a.at END, ended_at = a.at,
-            updated_at = a.at, deadline = NULL
+            updated_at = a.at, deadline = NULL,
+            lost = CASE WHEN j.state = 'unknown' AND a.state = 'accepted' THEN greatest(j.lost - 1, 0) ELSE j.lost END
         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::bigint[])
             AS a (key, state, reason, code, details, wamid, at)
         CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::change::code;
+use super::change::{code, int};
 use super::desk::Tx;
 use super::misses::Missed;
 use super::outbox::{SUBJECT, subject};
@@ -32,11 +32,12 @@ const UPDATE: &str = "UPDATE jobs j SET state = a.state, wamid = a.wamid, accept
         details = CASE WHEN a.moves THEN a.details ELSE j.details END,
         ended_at = CASE WHEN a.ends THEN $16 ELSE j.ended_at END,
         deadline = CASE WHEN a.ends THEN NULL ELSE j.deadline END,
-        late_at = CASE WHEN a.is_over THEN NULL ELSE j.late_at END
+        late_at = CASE WHEN a.is_over THEN NULL ELSE j.late_at END, lost = a.lost
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
-            $9::text[], $10::boolean[], $11::text[], $12::int[], $13::text[], $14::boolean[], $15::boolean[])
+            $9::text[], $10::boolean[], $11::text[], $12::int[], $13::text[], $14::boolean[], $15::boolean[],
+            $17::int[])
         AS a (key, state, wamid, accepted_at, sent_at, delivered_at, read_at, cost_type, cost_category, moves, reason,
-            code, details, ends, is_over)
+            code, details, ends, is_over, lost)
     CROSS JOIN LATERAL (SELECT f.ctid AS place FROM jobs f WHERE f.key = a.key OFFSET 0) f
     WHERE j.ctid = f.place";
 
@@ -228,7 +229,12 @@ impl Message {
         };
         tx.tally.add(to, self.subject.reason);
         self.state = to;
-        self.gives_back = quota::never_left(to) && quota::in_doubt(from, self.lost) == 0;
+        if news.attempt == self.subject.attempt {
+            // It is lost no more.
+            self.lost = quota::in_doubt(from, self.lost);
+        }
+        // Only of the last attempt it is told that it failed.
+        self.gives_back = quota::never_left(to) && self.lost == 0;
         self.is_new = true;
         self.moves = true;
         self.ends |= !from.has_ended();
@@ -264,6 +270,7 @@ async fn write(tx: &Tx<'_>, changed: &[&Message], now: Timestamp) -> Result<(), 
     let keys: Vec<Uuid> = changed.iter().map(|message| uuid(message.subject.key)).collect();
     let states: Vec<&str> = changed.iter().map(|message| message.state.as_str()).collect();
     let codes: Vec<Option<i32>> = changed.iter().map(|message| code(message.subject.code)).collect();
+    let lost: Vec<i32> = changed.iter().map(|message| int(message.lost)).collect();
     let values: super::desk::Values<'_> = &[
         &keys,
         &states,
@@ -281,6 +288,7 @@ async fn write(tx: &Tx<'_>, changed: &[&Message], now: Timestamp) -> Result<(), 
         &flags(|message| message.ends),
         &flags(|message| message.is_over),
         &now.as_millis(),
+        &lost,
     ];
     tx.execute(UPDATE, values).await?;
     let ended = uuids(changed.iter().filter(|message| message.ends).map(|message| message.subject.key));

@@ -190,7 +190,7 @@ pub(super) async fn run_out_holds(tx: &Tx<'_>, pass: &Pass) -> Result<Swept, Led
     for row in tx.query(sql, &[&pass.now.as_millis(), &i64::from(pass.limit)]).await? {
         lifted += u32::from(holds::lift(tx, HoldId(row.try_get(0)?)).await?);
     }
-    lifted += quota::lift_empty(tx, pass.now).await?;
+    lifted += quota::lift_spare(tx, pass.now).await?;
     holds::drop_empty(tx, pass.limit).await?;
     let stray = "DELETE FROM trials t WHERE NOT EXISTS (SELECT 1 FROM holds h WHERE h.id = t.hold AND NOT h.lifted)";
     tx.execute(stray, &[]).await?;

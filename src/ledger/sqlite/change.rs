@@ -40,7 +40,8 @@ impl Desk {
                 "UPDATE jobs SET state = ?2, reason = ?3, code = ?4, details = iif(recipient = '', NULL, ?5),
                      wamid = iif(recipient = '', NULL, ?6), accepted_at = ?7,
                      ended_at = ?8, updated_at = ?8, deadline = NULL,
-                     late_at = iif(?2 = 'accepted', late_at, NULL)
+                     late_at = iif(?2 = 'accepted', late_at, NULL),
+                     lost = iif(state = 'unknown' AND ?2 = 'accepted', max(lost - 1, 0), lost)
                  WHERE seq = ?1",
             )?
             .execute(params![

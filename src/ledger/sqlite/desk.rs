@@ -164,7 +164,7 @@ impl Standing {
 
 /// How many attempts of a job have no outcome, but for the last one: it has one now.
 pub(super) fn in_doubt(state: State, lost: u32) -> u32 {
-    lost.saturating_sub(u32::from(state == State::Unknown))
+    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
 }
 
 /// A word of a closed set.

@@ -96,7 +96,8 @@ impl Desk {
             .prepare_cached(
                 "UPDATE jobs SET state = ?2, reason = iif(?3, ?4, reason), code = ?5, details = ?6, wamid = ?7,
                      cost_type = ?8, cost_category = ?9, accepted_at = ?10, sent_at = ?11, delivered_at = ?12,
-                     read_at = ?13, ended_at = ?14, late_at = ?15, deadline = iif(?3, NULL, deadline), updated_at = ?16
+                     read_at = ?13, ended_at = ?14, late_at = ?15, deadline = iif(?3, NULL, deadline), updated_at = ?16,
+                     lost = ?17
                  WHERE seq = ?1",
             )?
             .execute(params![
@@ -116,6 +117,7 @@ impl Desk {
                 millis(after.ended_at),
                 millis(after.late_at),
                 now.as_millis(),
+                after.lost,
             ])?;
         Ok(())
     }
@@ -205,6 +207,10 @@ impl Told {
             told.late_at = None;
         }
         if let Some(state) = advance(self.state, self.attempt, news.attempt, &news.heard) {
+            if news.attempt == self.attempt {
+                // It is lost no more.
+                told.lost = in_doubt(self.state, self.lost);
+            }
             told.go_on(state, &news.heard, now);
             told.details = told.details.filter(|_| !is_erased);
         }

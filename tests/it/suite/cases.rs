@@ -211,6 +211,8 @@ macro_rules! ledger_suite {
                 a_person_has_one_place_however_many_messages_go,
                 within_a_day_no_more_people_are_written_to_than_the_limit,
                 portfolios_count_apart,
+                who_sends_for_another_portfolio_gives_the_place_of_the_first_back,
+                an_attempt_in_doubt_keeps_the_place_of_its_portfolio,
                 without_a_limit_nothing_is_counted,
                 workers_that_race_for_the_last_places_take_no_more,
             }
@@ -220,9 +222,12 @@ macro_rules! ledger_suite {
                 a_place_that_another_message_needs_is_kept,
                 an_attempt_without_outcome_keeps_its_place_when_a_later_one_fails,
                 a_message_that_failed_later_gives_its_place_back,
+                a_lost_message_that_is_found_and_fails_gives_its_place_back,
+                a_message_that_fails_keeps_its_place_for_a_lost_one_before_it,
                 a_delivery_moves_the_place_to_its_time,
                 whoever_ends_a_job_gives_its_place_back,
                 places_given_back_are_told_to_who_waits,
+                a_place_that_is_not_needed_is_told_to_who_waits,
                 a_forgotten_person_is_counted_still,
                 places_that_are_over_are_forgotten_a_few_at_a_time,
             }
@@ -237,6 +242,9 @@ macro_rules! ledger_suite {
                 a_limit_below_the_count_lets_nobody_go,
                 a_parked_row_out_of_time_ends,
                 the_sweep_lifts_a_hold_that_nobody_waits_under,
+                the_sweep_lifts_a_hold_whose_rows_nobody_asks_for,
+                a_hold_that_was_lifted_stands_again_over_rows_that_nobody_asked_for,
+                the_sweep_lifts_a_hold_whose_limit_is_gone,
             }
             ledger_silence {
                 a_silent_job_is_sent_again_when_later_ones_were_heard_of,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate::hold::{Cover, Effect, Scope};
 use tidegate::job::Priority;
-use tidegate::ledger::{Account, AdmitRequest, Admitted, Ledger, QuotaRow, QuotaRules, Routed, WorkerId};
+use tidegate::ledger::{Account, AdmitRequest, Admitted, Ledger, QuotaRow, QuotaRules, Resolution, Routed, WorkerId};
 use tidegate::outcome::{Reason, State};
 use uuid::Uuid;
 
@@ -183,6 +183,49 @@ pub async fn portfolios_count_apart(bench: &Bench) {
     let rows = bench.quotas(at(0)).await.expect("listed");
     let counts: Vec<_> = rows.iter().map(|row| (row.portfolio.as_str(), row.taken, row.parked)).collect();
     assert_eq!(counts, [("", 1, 0), ("another", 1, 0), (OWN, 1, 1)]);
+}
+
+pub async fn who_sends_for_another_portfolio_gives_the_place_of_the_first_back(bench: &Bench) {
+    let bench = bench.giving_places(limit(2)).await;
+    let steps = Steps::new(&bench).await;
+    let another = |request: AdmitRequest| {
+        let account = Account { portfolio: "another".to_owned(), ..(*request.account).clone() };
+        AdmitRequest { account: Arc::new(account), ..request }
+    };
+    for n in 1..=2 {
+        send(&steps, letter(&format!("sent {n}"), n), 0).await;
+    }
+    for n in 3..=5 {
+        park(&steps, letter(&format!("waits {n}"), n), 1).await;
+    }
+    let now = DAY + 60;
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 3", "waits 4"]);
+    let before = bench.signals().borrow().work;
+    let claimed = [3, 4].map(|n| timely(steps.request(letter(&format!("waits {n}"), n)), now));
+    let [own, others] = claimed;
+    let answers = bench.admit(vec![own, another(others)], at(now)).await.expect("answered");
+    assert!(answers.iter().all(is_go), "{answers:?}");
+    let rows = bench.quotas(at(now)).await.expect("listed");
+    let counts: Vec<_> = rows.iter().map(|row| (row.portfolio.as_str(), row.taken, row.parked)).collect();
+    assert_eq!(counts, [("another", 1, 0), (OWN, 1, 1)]);
+    assert_eq!(bench.count("SELECT count(*) FROM seen WHERE at > 0").await, 4);
+    assert!(bench.signals().borrow().work > before);
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 5"]);
+}
+
+pub async fn an_attempt_in_doubt_keeps_the_place_of_its_portfolio(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    let admission = begin(&steps, letter("lost", 1), 0).await;
+    steps.settle_with(of_delivered(letter("lost", 1), settlement(&admission, unknown(at(60)), at(1)))).await;
+    assert!(bench.resolve(named("lost"), Resolution::Resend, at(2)).await.expect("resolved"));
+    assert_eq!(ids(&steps.claim(9, 9, at(2)).await), ["lost"]);
+    let request = timely(steps.request(letter("lost", 1)), 2);
+    let account = Account { portfolio: "another".to_owned(), ..(*request.account).clone() };
+    drop(go(steps.ask(AdmitRequest { account: Arc::new(account), ..request }, at(2)).await));
+    let rows = bench.quotas(at(2)).await.expect("listed");
+    let counts: Vec<_> = rows.iter().map(|row| (row.portfolio.as_str(), row.taken)).collect();
+    assert_eq!(counts, [("another", 1), (OWN, 1)]);
 }
 
 pub async fn without_a_limit_nothing_is_counted(bench: &Bench) {

@@ -2,7 +2,7 @@
 
 use tidegate::hold::{Cover, Effect, Scope};
 use tidegate::job::Job;
-use tidegate::ledger::{AdmitRequest, Admitted, Cancelled, Deferral, Fate, Heard, Resolution, Settled};
+use tidegate::ledger::{AdmitRequest, Admitted, Cancelled, Deferral, Fate, Heard, Resolution, Settled, StatusNews};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -109,6 +109,56 @@ pub async fn a_message_that_failed_later_gives_its_place_back(bench: &Bench) {
     assert_eq!(taken(&bench, 4).await, 1);
 }
 
+pub async fn a_lost_message_that_is_found_and_fails_gives_its_place_back(bench: &Bench) {
+    let bench = bench.giving_places(limit(6)).await;
+    let steps = Steps::new(&bench).await;
+    let names = ["lost", "sent", "left", "left and sent", "late", "by hand"];
+    for (n, name) in (1..).zip(names) {
+        let admission = begin(&steps, letter(name, n), 0).await;
+        steps.settle(&admission, unknown(at(60)), at(1)).await;
+        if name == "late" {
+            steps.settle(&admission, accepted(), at(2)).await;
+        }
+    }
+    for (name, resolution) in
+        [("left", Resolution::Leave), ("left and sent", Resolution::Leave), ("by hand", Resolution::Sent)]
+    {
+        assert!(bench.resolve(named(name), resolution, at(2)).await.expect("resolved"));
+    }
+    for name in ["sent", "left and sent"] {
+        tell(&bench, status(job(name).key, Heard::Sent, at(3))).await;
+        assert_eq!(steps.stands(name).await.0, State::Sent);
+    }
+    assert_eq!(taken(&bench, 3).await, 6);
+    for (left, name) in (0..6).rev().zip(names) {
+        tell(&bench, status(job(name).key, undeliverable(), at(4))).await;
+        assert_eq!((steps.stands(name).await.0, taken(&bench, 4).await), (State::Failed, left), "{name}");
+    }
+    assert_eq!(rows(&bench).await, (0, 0));
+}
+
+pub async fn a_message_that_fails_keeps_its_place_for_a_lost_one_before_it(bench: &Bench) {
+    let bench = bench.giving_places(limit(3)).await;
+    let steps = Steps::new(&bench).await;
+    let names = ["never found", "the second was sent", "the first was sent"];
+    for (n, name) in (1..).zip(names) {
+        let admission = begin(&steps, letter(name, n), 0).await;
+        steps.settle_with(of_delivered(letter(name, n), settlement(&admission, unknown(at(60)), at(1)))).await;
+        assert!(bench.resolve(named(name), Resolution::Resend, at(2)).await.expect("resolved"));
+        assert_eq!(ids(&steps.claim(9, 9, at(2)).await), [name]);
+        let admission = go(ask_claimed(&steps, letter(name, n), 2).await);
+        steps.settle(&admission, unknown(at(60)), at(3)).await;
+    }
+    let second = |name, heard, now| StatusNews { attempt: 2, ..status(job(name).key, heard, at(now)) };
+    tell(&bench, second("the second was sent", Heard::Sent, 4)).await;
+    tell(&bench, status(job("the first was sent").key, Heard::Sent, at(4))).await;
+    for name in names {
+        tell(&bench, second(name, undeliverable(), 5)).await;
+        assert_eq!(steps.stands(name).await.0, State::Failed);
+    }
+    assert_eq!(taken(&bench, 5).await, 3);
+}
+
 pub async fn a_delivery_moves_the_place_to_its_time(bench: &Bench) {
     let bench = bench.giving_places(limit(2)).await;
     let steps = Steps::new(&bench).await;
@@ -176,6 +226,25 @@ pub async fn places_given_back_are_told_to_who_waits(bench: &Bench) {
     tell(&bench, status(job("waits 2").key, undeliverable(), at(3))).await;
     hear(&mut signals, |signal| signal.work > before.work).await;
     assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["waits 3"]);
+}
+
+pub async fn a_place_that_is_not_needed_is_told_to_who_waits(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for n in 2..=3 {
+        park(&steps, letter(&format!("waits {n}"), n), 0).await;
+    }
+    let now = DAY + 60;
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 2"]);
+    // Who was to have the place writes themselves.
+    open(&bench, vec![wrote(&person(2), NUMBER, at(now))], at(now)).await;
+    let before = bench.signals().borrow().work;
+    drop(go(ask_claimed(&steps, letter("waits 2", 2), now).await));
+    // At once: a look every so often would find out late.
+    assert!(bench.signals().borrow().work > before);
+    assert_eq!(taken(&bench, now).await, 0);
+    assert_eq!(ids(&steps.claim(9, 9, at(now)).await), ["waits 3"]);
 }
 
 pub async fn a_forgotten_person_is_counted_still(bench: &Bench) {

@@ -1,7 +1,7 @@
 //! Jobs that wait for a place of a messaging limit, and how they come out.
 
 use tidegate::job::{Job, Priority};
-use tidegate::ledger::{MessagingLimit, QuotaRules};
+use tidegate::ledger::{AdmitRequest, Admitted, LaneRoom, MessagingLimit, QuotaRules, Routed};
 use tidegate::outcome::{Reason, State};
 
 use super::bench::Bench;
@@ -194,4 +194,80 @@ pub async fn the_sweep_lifts_a_hold_that_nobody_waits_under(bench: &Bench) {
     send(&steps, letter("next", 3), now + 3).await;
     park(&steps, letter("over", 4), now + 3).await;
     assert_eq!(bench.holds().await.expect("listed").len(), 1);
+}
+
+pub async fn the_sweep_lifts_a_hold_whose_rows_nobody_asks_for(bench: &Bench) {
+    let bench = bench.giving_places(limit(2)).await;
+    let steps = Steps::new(&bench).await;
+    let lifted = async |now| bench.sweep(at(now), WAIT, 100).await.expect("swept").lifted;
+    let bound =
+        |request| AdmitRequest { routed: Routed { route: pinned(NUMBER), ..routed(letter("bound", 9)) }, ..request };
+    let early = begin(&steps, letter("early", 1), 0).await;
+    send(&steps, letter("late", 2), HOUR).await;
+    let answer = steps.ask(bound(timely(steps.delivery(letter("bound", 9)), HOUR)), at(HOUR)).await;
+    let Admitted::Parked(hold) = answer else { panic!("not parked: {answer:?}") };
+    // One place for one that waits: it may come for it.
+    steps.settle(&early, retry(at(9 * DAY)), at(HOUR)).await;
+    assert_eq!(lifted(HOUR).await, 0);
+    assert_eq!(lifted(DAY + HOUR + 60).await, 1);
+    assert!(bench.holds().await.expect("listed").is_empty());
+    // Others take the places. What comes out then finds none, and waits with those for whom there are none.
+    let now = DAY + HOUR + 60;
+    for n in 3..=4 {
+        send(&steps, letter(&format!("next {n}"), n), now).await;
+    }
+    let lane = || vec![LaneRoom { route: pinned(NUMBER), ..room(9, 9) }, room(9, 9)];
+    let claimed = bench.claim(steps.worker, lane(), at(now)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["bound".to_owned()], Some(hold)));
+    let answer = steps.ask(bound(timely(steps.request(letter("bound", 9)), now)), at(now)).await;
+    let Admitted::Parked(anew) = answer else { panic!("not parked: {answer:?}") };
+    assert_eq!(park(&steps, letter("over", 5), now).await, anew);
+    assert_eq!(quota(&bench, now).await.map(|row| (row.taken, row.parked)), Some((2, 2)));
+    assert_eq!(lifted(now).await, 0);
+    let now = now + DAY + 120;
+    let claimed = bench.claim(steps.worker, lane(), at(now)).await.expect("claimed");
+    assert_eq!(ids(&claimed), ["bound", "over"]);
+    assert_eq!(taken(&bench, now).await, 2);
+}
+
+pub async fn a_hold_that_was_lifted_stands_again_over_rows_that_nobody_asked_for(bench: &Bench) {
+    let bench = bench.giving_places(limit(2)).await;
+    let steps = Steps::new(&bench).await;
+    let urgent = || with(Priority::Urgent, letter("parked", 9));
+    for n in 1..=2 {
+        send(&steps, letter(&format!("sent {n}"), n), 0).await;
+    }
+    park(&steps, urgent(), 1).await;
+    let now = DAY + 60;
+    assert_eq!(bench.sweep(at(now), WAIT, 100).await.expect("swept").lifted, 1);
+    for n in 3..=4 {
+        send(&steps, letter(&format!("next {n}"), n), now).await;
+    }
+    let hold = park(&steps, letter("over", 5), now).await;
+    let standing = bench.holds().await.expect("listed");
+    assert_eq!(standing.iter().map(|hold| hold.id).collect::<Vec<_>>(), [hold]);
+    // Those that wait come out as there are places, the most urgent first.
+    let lanes = || vec![room(9, 9), lane(Priority::Urgent, 9, 9)];
+    let now = 2 * DAY + 120;
+    send(&steps, letter("one place", 6), now).await;
+    let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["parked".to_owned()], Some(hold)));
+    drop(go(ask_claimed(&steps, urgent(), now).await));
+    assert_eq!(taken(&bench, now).await, 2);
+}
+
+pub async fn the_sweep_lifts_a_hold_whose_limit_is_gone(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for (name, n) in [("a", 11), ("b", 12)] {
+        park(&steps, letter(name, n), 1).await;
+    }
+    say_limit(&bench, MessagingLimit::Unlimited, 2).await;
+    assert_eq!(bench.sweep(at(2), WAIT, 100).await.expect("swept").lifted, 1);
+    assert!(bench.holds().await.expect("listed").is_empty());
+    assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["a", "b"]);
+    for (name, n) in [("a", 11), ("b", 12)] {
+        drop(go(ask_claimed(&steps, letter(name, n), 3).await));
+    }
 }

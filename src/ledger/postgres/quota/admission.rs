@@ -6,10 +6,10 @@ use super::super::admit::Ask;
 use super::super::desk::{Desk, Tx};
 use super::super::free_form::{self, Reach};
 use super::super::holds;
-use super::super::standing::{Standing, uuid};
+use super::super::standing::{Standing, uuid, uuids};
 use super::limits::Known;
 use super::places::{Person, Places};
-use super::returned::in_doubt;
+use super::returned::{give_back_elsewhere, in_doubt, portfolios_of, tell_who_waits};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
 use crate::job::NumberId;
@@ -37,8 +37,13 @@ pub(in crate::ledger::postgres) async fn lock_for(tx: &Tx<'_>, asks: &[&Ask]) ->
     if !limits.has_any() {
         return Ok(());
     }
-    let limited = asks.iter().filter(|ask| may_need_place(&limits, ask));
-    tx.lock_places(&limited.map(|ask| ask.request.account.portfolio.clone()).collect()).await
+    let limited: Vec<&Ask> = asks.iter().copied().filter(|ask| may_need_place(&limits, ask)).collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let mut portfolios: BTreeSet<String> = limited.iter().map(|ask| ask.request.account.portfolio.clone()).collect();
+    portfolios.extend(portfolios_of(tx, &uuids(limited.iter().map(|ask| ask.request.routed.job.key))).await?);
+    tx.lock_places(&portfolios).await
 }
 
 /// What the limits say of these requests, in their order: who comes first takes the first place.
@@ -52,10 +57,14 @@ pub(in crate::ledger::postgres) async fn judge(
         return Ok(asked.iter().map(|_| Verdict::Go).collect());
     };
     tx.lock_places_late(&limited.iter().map(|(ask, _)| ask.request.account.portfolio.clone()).collect()).await?;
+    // Some may have come out with a place of another portfolio, and go by a number of this one.
+    let sure = limited.iter().filter(|(_, job)| in_doubt(job.state, job.lost) == 0);
+    let stays = sure.map(|(ask, job)| (job.key, ask.request.account.portfolio.as_str())).collect();
+    give_back_elsewhere(tx, &stays, now).await?;
     let people: BTreeSet<Person> = limited.iter().map(|(ask, _)| person(ask)).collect();
     let mut places = Places::read(tx, &people, now).await?;
     let reaches = free_form::reaches(tx, &asked.iter().map(|(ask, _)| *ask).collect::<Vec<_>>()).await?;
-    let mut holds = HashMap::new();
+    let (mut holds, mut freed) = (HashMap::new(), BTreeSet::new());
     let mut verdicts = Vec::with_capacity(asked.len());
     for ((ask, job), reach) in asked.iter().zip(reaches) {
         let person = person(ask);
@@ -64,9 +73,9 @@ pub(in crate::ledger::postgres) async fn judge(
             continue;
         }
         let (key, priority) = (uuid(job.key), ask.request.routed.job.priority);
-        if reach != Reach::Nobody && in_doubt(job.state, job.lost) == 0 {
-            // What a claim took for it is not needed.
-            places.give_back(&person, key);
+        // What a claim took for it is not needed.
+        if reach != Reach::Nobody && in_doubt(job.state, job.lost) == 0 && places.give_back(&person, key) {
+            freed.insert(person.0.clone());
         }
         verdicts.push(match reach {
             Reach::Own => Verdict::Go,
@@ -76,6 +85,7 @@ pub(in crate::ledger::postgres) async fn judge(
         });
     }
     places.write(tx).await?;
+    tell_who_waits(tx, &freed).await?;
     Ok(verdicts)
 }
 

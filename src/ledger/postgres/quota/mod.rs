@@ -12,7 +12,7 @@ mod returned;
 pub(super) use self::admission::{Verdict, judge, limited, lock_for};
 pub(super) use self::limits::{Limits, limits_may_have_changed};
 pub(super) use self::lock::Locks;
-pub(super) use self::parked::{Queues, lift_empty};
+pub(super) use self::parked::{Queues, lift_spare};
 pub(super) use self::places::trim;
 pub(super) use self::returned::{erase, give_back, give_back_of, has_places, in_doubt, lock_of, move_up, never_left};
 use super::desk::Session;

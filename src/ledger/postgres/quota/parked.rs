@@ -154,20 +154,34 @@ async fn take(
 }
 
 async fn has_free(tx: &Tx<'_>, portfolio: &str, priority: Priority, now: Timestamp) -> Result<bool, LedgerError> {
-    let nobody = BTreeSet::from([(portfolio.to_owned(), String::new())]);
-    Ok(Places::read(tx, &nobody, now).await?.has_free(portfolio, priority))
+    Ok(read(tx, portfolio, now).await?.has_free(portfolio, priority))
 }
 
-/// Lifts holds under which nobody waits any more while there are places for everybody, and says how many.
-pub(in crate::ledger::postgres) async fn lift_empty(tx: &Tx<'_>, now: Timestamp) -> Result<u32, LedgerError> {
+/// How a portfolio stands, with nobody of its people.
+async fn read(tx: &Tx<'_>, portfolio: &str, now: Timestamp) -> Result<Places, LedgerError> {
+    Places::read(tx, &BTreeSet::from([(portfolio.to_owned(), String::new())]), now).await
+}
+
+/// Lifts holds of which there are places for everybody, also for those who wait and have not come for theirs: there may
+/// be nobody to send them. Says how many.
+pub(in crate::ledger::postgres) async fn lift_spare(tx: &Tx<'_>, now: Timestamp) -> Result<u32, LedgerError> {
     let known = tx.desk.holds.known(tx).await?;
     let mut lifted = 0;
     for hold in known.all.iter().filter(|hold| hold.cover.scope == Scope::Quota) {
-        let waits = "SELECT EXISTS (SELECT 1 FROM waiting WHERE held = $1 AND held > 0)";
-        let waits: bool = tx.query_one(waits, &[&hold.id.0]).await?.try_get(0)?;
-        if !waits && has_free(tx, &hold.cover.subject, Priority::Bulk, now).await? {
+        if has_place_for_all(tx, hold, now).await? {
             lifted += u32::from(holds::lift(tx, hold.id).await?);
         }
     }
     Ok(lifted)
+}
+
+/// Whether a place is left over once all that wait have theirs.
+async fn has_place_for_all(tx: &Tx<'_>, hold: &Hold, now: Timestamp) -> Result<bool, LedgerError> {
+    let Some(free) = read(tx, &hold.cover.subject, now).await?.free(&hold.cover.subject, Priority::Bulk) else {
+        return Ok(true);
+    };
+    let free = i64::try_from(free).unwrap_or(i64::MAX);
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM waiting WHERE held = $1 AND held > 0 LIMIT $2) w";
+    let waiting: i64 = tx.query_one(sql, &[&hold.id.0, &free]).await?.try_get(0)?;
+    Ok(waiting < free)
 }

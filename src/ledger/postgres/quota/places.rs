@@ -76,8 +76,13 @@ impl Places {
 
     /// Whether there is a place for a job of this priority.
     pub(super) fn has_free(&self, portfolio: &str, priority: Priority) -> bool {
-        let Some(Portfolio { limit: Some(limit), counted }) = self.portfolios.get(portfolio) else { return true };
-        self.rules.free(*limit, u64::try_from(*counted).unwrap_or(0), priority) > 0
+        self.free(portfolio, priority).is_none_or(|free| free > 0)
+    }
+
+    /// How many places are free for jobs of this priority; none: there is no limit.
+    pub(super) fn free(&self, portfolio: &str, priority: Priority) -> Option<u64> {
+        let Portfolio { limit, counted } = self.portfolios.get(portfolio)?;
+        Some(self.rules.free((*limit)?, u64::try_from(*counted).unwrap_or(0), priority))
     }
 
     /// Takes a place for a message that must have been answered by then; false if there is none. Who has one keeps it,

@@ -1,6 +1,6 @@
 //! Places that are given back because their messages did not leave, and those that count from a later moment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::outcome::State;
 
 /// How many attempts of a job have no outcome, but for the last one: it has one now.
 pub(in crate::ledger::postgres) fn in_doubt(state: State, lost: u32) -> u32 {
-    lost.saturating_sub(u32::from(state == State::Unknown))
+    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
 }
 
 /// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
@@ -51,8 +51,12 @@ pub(in crate::ledger::postgres) async fn lock_of(
     if keys.is_empty() || !tx.desk.limits.known(tx.desk, tx).await?.is_counting() {
         return Ok(());
     }
-    let people = people(tx, &keys).await?;
-    tx.lock_places(&people.into_iter().map(|((portfolio, _), _)| portfolio).collect()).await
+    tx.lock_places(&portfolios_of(tx, &keys).await?).await
+}
+
+/// The portfolios of which these jobs have places.
+pub(super) async fn portfolios_of(tx: &Tx<'_>, keys: &[Uuid]) -> Result<BTreeSet<String>, LedgerError> {
+    Ok(people(tx, keys).await?.into_iter().map(|((portfolio, _), _)| portfolio).collect())
 }
 
 /// Gives back what these jobs took whose attempts did not leave, unless earlier ones of them may have.
@@ -71,16 +75,44 @@ pub(in crate::ledger::postgres) async fn give_back(
     jobs: impl Iterator<Item = JobKey>,
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let Some((mut places, messages)) = find(tx, jobs, now).await? else { return Ok(()) };
-    let mut free = BTreeSet::new();
+    give_back_where(tx, jobs, |_| true, now).await
+}
+
+/// Gives back what these jobs took of any portfolio but the one in whose name each is sent after all.
+pub(super) async fn give_back_elsewhere(
+    tx: &Tx<'_>,
+    jobs: &BTreeMap<JobKey, &str>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let stays: BTreeMap<Uuid, &str> = jobs.iter().map(|(key, portfolio)| (uuid(*key), *portfolio)).collect();
+    let is_elsewhere = |(person, key): &(Person, Uuid)| stays.get(key).is_some_and(|portfolio| person.0 != *portfolio);
+    give_back_where(tx, jobs.keys().copied(), is_elsewhere, now).await
+}
+
+async fn give_back_where(
+    tx: &Tx<'_>,
+    jobs: impl Iterator<Item = JobKey>,
+    is_one: impl Fn(&(Person, Uuid)) -> bool,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let Some((mut places, messages)) = find(tx, jobs, is_one, now).await? else { return Ok(()) };
+    let mut freed = BTreeSet::new();
     for (person, key) in &messages {
         if places.give_back(person, *key) {
-            free.insert(person.0.as_str());
+            freed.insert(person.0.clone());
         }
     }
     places.write(tx).await?;
+    tell_who_waits(tx, &freed).await
+}
+
+/// Has workers claim again where jobs wait for places of these portfolios.
+pub(super) async fn tell_who_waits(tx: &Tx<'_>, freed: &BTreeSet<String>) -> Result<(), LedgerError> {
+    if freed.is_empty() {
+        return Ok(());
+    }
     let known = tx.desk.holds.known(tx).await?;
-    if free.into_iter().any(|portfolio| known.set.at_limit(portfolio).is_some()) {
+    if freed.iter().any(|portfolio| known.set.at_limit(portfolio).is_some()) {
         tx.stir(Stir::Work);
     }
     Ok(())
@@ -105,7 +137,7 @@ pub(in crate::ledger::postgres) async fn move_up(
     arrived: &[(JobKey, Timestamp)],
     now: Timestamp,
 ) -> Result<(), LedgerError> {
-    let Some((mut places, messages)) = find(tx, arrived.iter().map(|(key, _)| *key), now).await? else {
+    let Some((mut places, messages)) = find(tx, arrived.iter().map(|(key, _)| *key), |_| true, now).await? else {
         return Ok(());
     };
     for (person, key) in &messages {
@@ -118,17 +150,19 @@ pub(in crate::ledger::postgres) async fn move_up(
     places.write(tx).await
 }
 
-/// The places of the people whom these jobs are for, locked; none if there are none.
+/// The places of the people whom these jobs are for, as far as they are asked for, locked; none if there are none.
 async fn find(
     tx: &Tx<'_>,
     jobs: impl Iterator<Item = JobKey>,
+    is_one: impl Fn(&(Person, Uuid)) -> bool,
     now: Timestamp,
 ) -> Result<Option<(Places, Vec<(Person, Uuid)>)>, LedgerError> {
     let keys = uuids(jobs);
     if keys.is_empty() || !tx.desk.limits.known(tx.desk, tx).await?.is_counting() {
         return Ok(None);
     }
-    let messages = people(tx, &keys).await?;
+    let mut messages = people(tx, &keys).await?;
+    messages.retain(is_one);
     if messages.is_empty() {
         return Ok(None);
     }

@@ -38,6 +38,8 @@ impl Desk {
             self.give_back_places(standing.seq, standing.in_doubt(), now)?;
             return Ok(answer);
         }
+        // It may have come out with a place of another portfolio, and go by a number of this one.
+        self.give_back_elsewhere(standing.seq, standing.in_doubt(), portfolio, now)?;
         let letter = Letter { portfolio, recipient: job.to.expose(), key: job.key, priority: job.priority };
         if self.take_place(letter, limit, request.deadline, now)? {
             return Ok(None);
@@ -72,16 +74,26 @@ impl Desk {
             .collect()
     }
 
-    /// Lifts holds under which nobody waits any more while there are places for everybody, and says how many.
+    /// Lifts holds of which there are places for everybody, also for those who wait and have not come for theirs: there
+    /// may be nobody to send them. Says how many.
     pub(in crate::ledger::sqlite) fn lift_queues(&self, now: Timestamp) -> Result<u32, LedgerError> {
         let mut lifted = 0;
         for queue in self.queues()? {
-            let mut find = self.conn.prepare_cached("SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 LIMIT 1")?;
-            if !find.exists([queue.hold.0])? && self.has_place(&queue, Priority::Bulk, now)? {
+            if self.has_place_for_all(&queue, now)? {
                 lifted += u32::from(self.lift(queue.hold)?);
             }
         }
         Ok(lifted)
+    }
+
+    /// Whether a place is left over once all that wait have theirs.
+    fn has_place_for_all(&self, queue: &Queue, now: Timestamp) -> Result<bool, LedgerError> {
+        let Some(limit) = queue.limit else { return Ok(true) };
+        let free = self.free_places(&queue.portfolio, limit, Priority::Bulk, now)?;
+        let free = i64::try_from(free).unwrap_or(i64::MAX);
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM waiting WHERE held = ?1 AND held > 0 LIMIT ?2)";
+        let waiting: i64 = self.conn.prepare_cached(sql)?.query_row([queue.hold.0, free], |row| row.get(0))?;
+        Ok(waiting < free)
     }
 
     fn has_place(&self, queue: &Queue, priority: Priority, now: Timestamp) -> Result<bool, LedgerError> {

@@ -85,7 +85,25 @@ impl Desk {
         if in_doubt > 0 {
             return Ok(());
         }
-        for gone in self.seen_of(seq)? {
+        self.give_back_where(seq, |_| true, now)
+    }
+
+    /// The same for all portfolios but the one in whose name it is sent after all.
+    pub(super) fn give_back_elsewhere(
+        &self,
+        seq: i64,
+        in_doubt: u32,
+        portfolio: &str,
+        now: Timestamp,
+    ) -> Result<(), LedgerError> {
+        if in_doubt > 0 {
+            return Ok(());
+        }
+        self.give_back_where(seq, |other| other != portfolio, now)
+    }
+
+    fn give_back_where(&self, seq: i64, is_one: impl Fn(&str) -> bool, now: Timestamp) -> Result<(), LedgerError> {
+        for gone in self.seen_of(seq)?.into_iter().filter(|seen| is_one(&seen.portfolio)) {
             self.conn
                 .prepare_cached("DELETE FROM seen WHERE portfolio = ?1 AND recipient = ?2 AND key = ?3")?
                 .execute(params![gone.portfolio, gone.recipient, gone.key.as_bytes()])?;
