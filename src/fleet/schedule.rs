@@ -1,4 +1,4 @@
-//! Reads the fleet on a schedule, one process of all at a time, and keeps what was read in the ledger: that is where
+//! Reads the fleet on a schedule, one process at a time of those that read the same, and keeps what was read in the ledger: that is where
 //! everyone hears of it.
 //!
 //! An account is read with all its numbers in two calls, and accounts take their turns over the interval. Where Meta

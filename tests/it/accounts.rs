@@ -1,11 +1,15 @@
 //! Accounts: whose a number is, how much its portfolio may send, and which credential reads and sends.
 
 use serde_json::json;
+use tidegate::app::{self, RunOptions};
+use tidegate::clock::Timestamp;
 use tidegate::fleet::templates::{self, TEMPLATE};
 use tidegate::job::{self, Category as JobCategory, Received};
+use tidegate::ledger::sqlite::Access;
 use tidegate::ledger::{FleetRow, Ledger, MessagingLimit, PORTFOLIO, WABA};
 use tidegate::outcome::{Reason, State};
 use tidegate::sim::{Category, NumberSpec, SimConfig, TemplateSpec, Token, WabaSpec};
+use tokio_util::sync::CancellationToken;
 
 use crate::process::Process;
 use crate::world::{World, audit, recipient, text, until};
@@ -136,13 +140,57 @@ async fn one_worker_reads_and_the_others_hear() {
     world.enqueue(&ledger, &[text("a", "normal")]).await;
     world.accepted(1).await;
     let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
-    assert!(leases.iter().any(|lease| lease.name == "task:fleet" && lease.owner.is_some()), "{leases:?}");
+    assert!(leases.iter().any(|lease| lease.name.starts_with("task:fleet:") && lease.owner.is_some()), "{leases:?}");
     let read_at = row(&ledger, "number", "1001").await.read_at;
     let look = async || Some(row(&ledger, "number", "1001").await).filter(|row| row.read_at > read_at);
     until(&ledger, "it is read again", look).await;
     worker.stop();
     let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
     assert!(leases.iter().all(|lease| lease.owner.is_none()), "given up: {leases:?}");
+}
+
+/// Each on a thread of its own, over one ledger.
+fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
+    let (config, ledger, stop) = (world.config(), ledger.clone(), CancellationToken::new());
+    let told = stop.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let options = RunOptions { quiet: true, ..RunOptions::default() };
+        runtime.block_on(app::run_on(&config, options, ledger, told)).expect("the worker runs");
+    });
+    (stop, thread)
+}
+
+#[tokio::test]
+async fn a_number_that_other_workers_do_not_know_is_read_all_the_same() {
+    let sim = SimConfig::with_numbers([number("1001", "102", None), number("1002", "103", None)]);
+    let mut world = World::with(sim, &[]);
+    world.set("numbers[0].id", "1001");
+    let ledger = app::open_ledger(&world.config(), Access::Worker).await.expect("the ledger opens");
+    let first = start_on(&world, &ledger);
+    row(&ledger, "number", "1001").await;
+    until(&ledger, "it is on duty", async || {
+        let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
+        leases.iter().any(|lease| lease.name.starts_with("task:fleet:")).then_some(())
+    })
+    .await;
+    // Known from long ago: who starts does not ask for it at once.
+    let old = FleetRow {
+        kind: "number".to_owned(),
+        id: "1002".to_owned(),
+        parent: String::new(),
+        fields: json!({"id": "1002", "status": "CONNECTED"}).to_string(),
+        read_at: Timestamp::from_millis(7),
+    };
+    ledger.fleet_put(vec![old]).await.expect("kept");
+    world.set("numbers[0].id", "1002");
+    let second = start_on(&world, &ledger);
+    world.enqueue(&ledger, &[pinned("1002", "a")]).await;
+    world.accepted(1).await;
+    for (stop, thread) in [first, second] {
+        stop.cancel();
+        thread.join().expect("the worker did not panic");
+    }
 }
 
 fn templated(id: &str, language: &str, parameters: usize) -> serde_json::Value {
