@@ -257,13 +257,24 @@ impl Schedule {
                     return Err(error);
                 }
             },
-            None => return self.read_numbers(&subject.members).await,
+            None => return self.read_alone(&subject.members).await,
         };
         self.keep(&allowed(&self.config, survey.clone())).await;
         self.lift_refusal(subject.token()).await;
         let is_missing = |member: &&Member| survey.numbers.iter().all(|number| number.id != member.id.as_str());
-        let missing: Vec<Member> = subject.members.iter().filter(is_missing).cloned().collect();
+        let missing: Vec<&Member> = subject.members.iter().filter(is_missing).collect();
+        // A ledger that is away keeps nothing of them either.
+        let Ok(known) = Acquainted::of(&self.config, &self.ledger).await else { return Ok(survey.usage) };
+        let beside = |member: &Member| Member { waba: known.waba_beside(&self.config, member), ..member.clone() };
+        let missing: Vec<Member> = missing.into_iter().map(beside).collect();
         Ok(self.read_numbers(&missing).await?.max(survey.usage))
+    }
+
+    /// Those that are of no account that is read, unless one was found to list them meanwhile.
+    async fn read_alone(&self, members: &[Member]) -> Result<Usage, ReadError> {
+        let Ok(known) = Acquainted::of(&self.config, &self.ledger).await else { return Ok(Usage::default()) };
+        let now = |member: &Member| Member { waba: known.waba_of(&self.config, &member.id), ..member.clone() };
+        self.read_numbers(&members.iter().map(now).collect::<Vec<_>>()).await
     }
 
     /// Number by number, for those that no account lists. The last failure is told to the caller, all to the log.

@@ -149,6 +149,42 @@ async fn one_worker_reads_and_the_others_hear() {
     assert!(leases.iter().all(|lease| lease.owner.is_none()), "given up: {leases:?}");
 }
 
+#[tokio::test]
+async fn a_number_that_the_account_does_not_list_leaves_the_limit_of_its_portfolio_alone() {
+    let stranger = number("1002", "103", Some("of-1002"));
+    let sim = SimConfig {
+        wabas: vec![account("102", "55"), account("103", "66")],
+        messaging_limit: Some(2_000),
+        ..SimConfig::with_numbers([number("1001", "102", Some("test-token")), stranger])
+    };
+    let mut world = World::with(sim, &[("1001", "80/s"), ("1002", "80/s")]);
+    world.set("cloud_api.waba", "102");
+    world.set("numbers[1].token", "of-1002");
+    world.set("fleet.refresh", "1s");
+    let ledger = world.beside().await;
+    let mut read_at = Timestamp::default();
+    // At its start a process reads what is not known, later on schedule, and as it starts again what is known.
+    for start in ["first", "second"] {
+        let worker = world.start();
+        for _ in 0..2 {
+            let look = async || Some(row(&ledger, "number", "1002").await).filter(|row| row.read_at > read_at);
+            let read = until(&ledger, "it is read again", look).await;
+            assert_eq!(read.parent, "", "{start}");
+            read_at = read.read_at;
+        }
+        world.enqueue(&ledger, &[pinned("1002", start)]).await;
+        world.all_ended(&ledger).await;
+        worker.stop();
+        assert_eq!(row(&ledger, "number", "1001").await.parent, "102");
+    }
+    assert_eq!(world.oracle().accepted(), 2, "it sends all the same");
+    let limits = ledger.fleet_list(PORTFOLIO.to_owned()).await.expect("rows");
+    assert_eq!(limits.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["", "55"]);
+    let (code, said) = Process::run(&world, "numbers sync");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(row(&ledger, "number", "1002").await.parent, "");
+}
+
 /// Each on a thread of its own, over one ledger.
 fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
     let (config, ledger, stop) = (world.config(), ledger.clone(), CancellationToken::new());
