@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{self, Mono, Now};
+use crate::clock::{self, Mono, Now, Timestamp};
 use crate::config::Config;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads};
@@ -52,8 +52,9 @@ struct Subject {
     members: Vec<Member>,
     rhythm: Rhythm,
     templates: Rhythm,
-    /// Templates for which it was read out of turn: once each, since one that is gone never comes.
-    looked_for: BTreeSet<String>,
+    /// Templates for which it was read out of turn, and when a webhook told of them: once each time, since one that is
+    /// gone never comes.
+    looked_for: BTreeSet<(String, Timestamp)>,
 }
 
 /// What of a subject is read.
@@ -189,7 +190,7 @@ impl Schedule {
         self.readings.send_modify(|count| *count += 1);
     }
 
-    /// What a webhook said of a template that was never read is a reason to read them all, once.
+    /// What a webhook said of a template that was not read since is a reason to read them all, once.
     async fn look_for_templates(&mut self) {
         let Ok(rows) = self.ledger.fleet_list(TEMPLATE.to_owned()).await else { return };
         let now = clock::now().mono;
@@ -382,6 +383,6 @@ fn subjects(config: &Config, members: &[Member]) -> Vec<Subject> {
     with_account.chain(alone).collect()
 }
 
-fn when(at: crate::clock::Timestamp, now: Now) -> Mono {
+fn when(at: Timestamp, now: Now) -> Mono {
     now.mono + at.since(now.wall)
 }
