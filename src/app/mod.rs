@@ -140,7 +140,12 @@ impl House {
         let reads = fleet::reads(config)?;
         let members = fleet::discover(config, &reads, &ledger).await?;
         let (changes, changes_seen) = mpsc::channel(CHANGES);
-        let duties = Duties::for_tasks(ledger.clone(), settings::lease_times(config), &[Task::Fleet]);
+        let duties = Duties::for_share(
+            ledger.clone(),
+            settings::lease_times(config),
+            Task::Fleet,
+            &fleet::accounts::share(config),
+        );
         let schedule = Schedule::new(config, reads, &members, ledger.clone(), duties.on(Task::Fleet));
         let refresher = Refresher::new(config, members.clone(), ledger.clone(), changes, schedule.readings());
         self.helpers.spawn(duties.run(self.stop.clone()));

@@ -110,5 +110,6 @@ pub(super) fn acquaintance(config: &Config) -> Acquaintance {
         rules: Arc::new(rules),
         listed,
         pool_of: Arc::new(move |id, display| pools.of(id.as_str(), display)),
+        portfolios: config.accounts.iter().filter_map(|it| Some((it.waba.clone(), it.portfolio.clone()?))).collect(),
     }
 }

@@ -3,6 +3,10 @@
 //! A number goes by its own credential, else by that of its account, else by the shared one. Secrets stay in the
 //! configuration's sources: the ledger knows credentials by their names alone.
 
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
 use crate::config::{AccountConfig, AuthHeader, Config, NumberConfig, SecretSource};
 use crate::graph::Credential;
 
@@ -57,6 +61,17 @@ pub fn accounts(config: &Config) -> Vec<Account> {
     accounts
 }
 
+/// Names what this configuration reads: processes that read the same take turns, and no one waits for another to read
+/// what that one does not know.
+pub fn share(config: &Config) -> String {
+    let accounts = accounts(config).into_iter().map(|account| format!("account {}", account.waba));
+    let numbers = config.numbers.iter().map(|number| format!("number {}", number.id));
+    let things: BTreeSet<String> = accounts.chain(numbers).collect();
+    let mut digest = Sha256::new();
+    things.iter().for_each(|thing| digest.update(format!("{thing}\n")));
+    digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What a number goes by. `waba` is its account; empty if unknown.
 pub fn token_of(config: &Config, number: Option<&NumberConfig>, waba: &str) -> Option<Token> {
     let own = number.and_then(token_of_number);
@@ -96,6 +111,18 @@ mod tests {
     fn config(settings: &[(&str, &str)]) -> Config {
         let overrides = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Config::load(Sources { file: None, env: BTreeMap::new(), dotenv: None, overrides }).expect("a configuration")
+    }
+
+    #[test]
+    fn those_share_the_reading_who_read_the_same() {
+        let of = |settings: &[(&str, &str)]| {
+            let token = ("cloud_api.access_token", "shared");
+            share(&config(&[&[token], settings].concat()))
+        };
+        let (one, other) = (("numbers[0].id", "41"), ("numbers[0].id", "42"));
+        assert_eq!(of(&[one, ("numbers[1].id", "42")]), of(&[other, ("numbers[1].id", "41"), ("fleet.refresh", "9s")]));
+        assert_ne!(of(&[one]), of(&[other]), "neither would read the other's");
+        assert_ne!(of(&[one]), of(&[one, ("cloud_api.waba", "1")]));
     }
 
     #[test]

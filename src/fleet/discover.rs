@@ -3,6 +3,7 @@
 //! Whose they are is asked of Meta before the first job where the ledger does not know it: a messaging limit is the
 //! portfolio's, and counted from the first message on.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -78,16 +79,21 @@ async fn get_acquainted(config: &Config, reads: &Reads, ledger: &Ledger, known: 
     let ids = || config.numbers.iter().map(|number| number.id.parse::<NumberId>().expect("a checked id"));
     let accounts = accounts(config);
     let has_strangers = ids().any(|id| known.read_at(&id).is_none());
+    let mut unreadable = BTreeSet::new();
     for account in accounts.iter().filter(|it| has_strangers || known.portfolio_of(&it.waba).is_empty()) {
         match Survey::account(reads, header, account).await {
             Ok(survey) => keep(&allowed(config, survey), ledger, known, now).await,
-            Err(error) => tracing::warn!("cannot read account {}: {error}; it is asked again", account.waba),
+            Err(error) => {
+                tracing::warn!("cannot read account {}: {error}; it is asked again", account.waba);
+                unreadable.insert(account.waba.as_str());
+            }
         }
     }
     let Ok(known) = Acquainted::of(config, ledger).await else { return };
     let strangers = config.numbers.iter().filter_map(|number| members::listed(config, number, &known));
     let strangers = strangers
         .filter(|member| known.read_at(&member.id).is_none())
+        .filter_map(|member| Some(Member { waba: beside(config, &known, &unreadable, &member)?, ..member }))
         .map(|member| async move { Survey::number(reads, header, (&member.id, &member.token), &member.waba).await });
     let mut surveys = futures_util::stream::iter(strangers).buffer_unordered(SIDE_BY_SIDE);
     while let Some(survey) = surveys.next().await {
@@ -96,6 +102,16 @@ async fn get_acquainted(config: &Config, reads: &Reads, ledger: &Ledger, known: 
             keep(&survey, ledger, &known, now).await;
         }
     }
+}
+
+/// The account of a number that none of the readable accounts lists; none while that cannot be told.
+fn beside(config: &Config, known: &Acquainted, unreadable: &BTreeSet<&str>, member: &Member) -> Option<String> {
+    let is_of_none = member.waba.is_empty() || accounts(config).iter().all(|account| account.waba != member.waba);
+    let is_configured = config.numbers.iter().any(|it| it.id == member.id.as_str() && it.waba.is_some());
+    if is_of_none || is_configured {
+        return Some(member.waba.clone());
+    }
+    (!unreadable.contains(member.waba.as_str())).then(|| known.waba_beside(config, member))
 }
 
 async fn keep(survey: &Survey, ledger: &Ledger, known: &Acquainted, now: Timestamp) {

@@ -94,7 +94,9 @@ pub fn listed(config: &Config, number: &NumberConfig, known: &Acquainted) -> Opt
     let waba = known.waba_of(config, &id);
     let display = number.display.as_ref().map(|display| display.as_written().to_owned());
     let rate = number.rate.map(|pace| Limit { count: pace.count(), period: pace.period() });
-    let token = token_of(config, Some(number), &waba)?;
+    // Of no known account, as far as was read: it goes by what the one there is goes by.
+    let sole = || token_of(config, Some(number), config.cloud_api.waba.as_deref()?);
+    let token = token_of(config, Some(number), &waba).or_else(sole)?;
     Some(known.member(config, Found { id, display, waba, token, rate }))
 }
 
@@ -149,12 +151,31 @@ impl Acquainted {
         Ok(Self::new(config, &numbers, &accounts))
     }
 
-    /// The account of a number: as configured, as read, or else the one there is. Empty if nobody knows.
+    /// The account of a number: as configured, as read, or else the one there is. Empty if nobody knows, or if it was
+    /// read and is none of those there are.
     pub fn waba_of(&self, config: &Config, id: &NumberId) -> String {
-        let configured = config.numbers.iter().find(|number| number.id == id.as_str());
-        let configured = configured.and_then(|number| number.waba.clone());
-        let read = || self.numbers.get(id).map(|(waba, _)| waba.clone()).filter(|waba| !waba.is_empty());
-        configured.or_else(read).or_else(|| config.cloud_api.waba.clone()).unwrap_or_default()
+        let read = || self.numbers.get(id).map(|(waba, _)| waba.clone());
+        configured_waba(config, id).or_else(read).or_else(|| config.cloud_api.waba.clone()).unwrap_or_default()
+    }
+
+    /// The account of a number that the listing of its account does not have: its limit is not that account's, unless
+    /// the configuration says so.
+    pub fn waba_beside(&self, config: &Config, member: &Member) -> String {
+        if let Some(waba) = configured_waba(config, &member.id) {
+            return waba;
+        }
+        match self.numbers.get(&member.id) {
+            Some((waba, _)) if *waba != member.waba => waba.clone(),
+            Some(_) | None => {
+                tracing::warn!(
+                    number.id = %member.id,
+                    "account {} does not list number {}: its messaging limit counts by itself; set its waba in [[numbers]]",
+                    member.waba,
+                    member.display
+                );
+                String::new()
+            }
+        }
     }
 
     /// The portfolio of an account; empty if nobody knows.
@@ -179,6 +200,10 @@ impl Acquainted {
         let pool = Pools::new(config).of(id.as_str(), &display);
         Member { portfolio: self.portfolio_of(&waba), id, display, pool, waba, token, rate }
     }
+}
+
+fn configured_waba(config: &Config, id: &NumberId) -> Option<String> {
+    config.numbers.iter().find(|number| number.id == id.as_str())?.waba.clone()
 }
 
 /// The members as a worker is set up with them. A number without a configured rate waits until its fields are read.

@@ -18,6 +18,7 @@ use crate::worker::FleetChange;
 
 use super::accounts::Token;
 use super::members::{Acquainted, Member, limit_of_level};
+use super::rhythm::oldest;
 use super::standing::standing;
 use super::templates;
 
@@ -44,7 +45,7 @@ pub struct Refresher {
 struct Told {
     numbers: BTreeSet<NumberId>,
     accounts: BTreeMap<NumberId, (String, String)>,
-    /// From when on rows count: before, nobody knows how old they are.
+    /// From when on rows count: what is older nobody goes on reading.
     since: Timestamp,
 }
 
@@ -72,7 +73,7 @@ impl Refresher {
     async fn keep_hearing(&self) {
         let mut signals = self.ledger.signals();
         let mut readings = self.readings.clone();
-        let mut told = Told { since: clock::now().wall - self.config.fleet.refresh * 2, ..Told::default() };
+        let mut told = Told { since: clock::now().wall - oldest(self.config.fleet.refresh), ..Told::default() };
         for member in &self.members {
             told.accounts.insert(member.id.clone(), (member.waba.clone(), member.portfolio.clone()));
         }

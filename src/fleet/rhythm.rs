@@ -17,6 +17,12 @@ const SOON: Duration = Duration::from_secs(20);
 /// After a refusal for too many calls, at least so long nothing is asked.
 const LEAST_REST: Duration = Duration::from_secs(300);
 
+/// So old is what was read at most, where somebody goes on reading: at the slowest, and after a rest. Quotas count
+/// calls of an hour.
+pub fn oldest(every: Duration) -> Duration {
+    every * SLOWEST + Duration::from_secs(3_600)
+}
+
 /// When one thing is read again.
 #[derive(Clone, Copy, Debug)]
 pub struct Rhythm {

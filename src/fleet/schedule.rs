@@ -1,4 +1,4 @@
-//! Reads the fleet on a schedule, one process of all at a time, and keeps what was read in the ledger: that is where
+//! Reads the fleet on a schedule, one process at a time of those that read the same, and keeps what was read in the ledger: that is where
 //! everyone hears of it.
 //!
 //! An account is read with all its numbers in two calls, and accounts take their turns over the interval. Where Meta
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{self, Mono, Now};
+use crate::clock::{self, Mono, Now, Timestamp};
 use crate::config::Config;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads};
@@ -52,8 +52,9 @@ struct Subject {
     members: Vec<Member>,
     rhythm: Rhythm,
     templates: Rhythm,
-    /// Templates for which it was read out of turn: once each, since one that is gone never comes.
-    looked_for: BTreeSet<String>,
+    /// Templates for which it was read out of turn, and when a webhook told of them: once each time, since one that is
+    /// gone never comes.
+    looked_for: BTreeSet<(String, Timestamp)>,
 }
 
 /// What of a subject is read.
@@ -189,7 +190,7 @@ impl Schedule {
         self.readings.send_modify(|count| *count += 1);
     }
 
-    /// What a webhook said of a template that was never read is a reason to read them all, once.
+    /// What a webhook said of a template that was not read since is a reason to read them all, once.
     async fn look_for_templates(&mut self) {
         let Ok(rows) = self.ledger.fleet_list(TEMPLATE.to_owned()).await else { return };
         let now = clock::now().mono;
@@ -257,13 +258,24 @@ impl Schedule {
                     return Err(error);
                 }
             },
-            None => return self.read_numbers(&subject.members).await,
+            None => return self.read_alone(&subject.members).await,
         };
         self.keep(&allowed(&self.config, survey.clone())).await;
         self.lift_refusal(subject.token()).await;
         let is_missing = |member: &&Member| survey.numbers.iter().all(|number| number.id != member.id.as_str());
-        let missing: Vec<Member> = subject.members.iter().filter(is_missing).cloned().collect();
+        let missing: Vec<&Member> = subject.members.iter().filter(is_missing).collect();
+        // A ledger that is away keeps nothing of them either.
+        let Ok(known) = Acquainted::of(&self.config, &self.ledger).await else { return Ok(survey.usage) };
+        let beside = |member: &Member| Member { waba: known.waba_beside(&self.config, member), ..member.clone() };
+        let missing: Vec<Member> = missing.into_iter().map(beside).collect();
         Ok(self.read_numbers(&missing).await?.max(survey.usage))
+    }
+
+    /// Those that are of no account that is read, unless one was found to list them meanwhile.
+    async fn read_alone(&self, members: &[Member]) -> Result<Usage, ReadError> {
+        let Ok(known) = Acquainted::of(&self.config, &self.ledger).await else { return Ok(Usage::default()) };
+        let now = |member: &Member| Member { waba: known.waba_of(&self.config, &member.id), ..member.clone() };
+        self.read_numbers(&members.iter().map(now).collect::<Vec<_>>()).await
     }
 
     /// Number by number, for those that no account lists. The last failure is told to the caller, all to the log.
@@ -371,6 +383,6 @@ fn subjects(config: &Config, members: &[Member]) -> Vec<Subject> {
     with_account.chain(alone).collect()
 }
 
-fn when(at: crate::clock::Timestamp, now: Now) -> Mono {
+fn when(at: Timestamp, now: Now) -> Mono {
     now.mono + at.since(now.wall)
 }

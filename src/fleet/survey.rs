@@ -55,13 +55,16 @@ impl Survey {
 
     /// Keeps it. `portfolio` is what is known of the owner where this reading does not say.
     pub async fn keep(&self, ledger: &Ledger, portfolio: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
+        // First the limit: a number that is known without it would send uncounted.
+        self.keep_limit(ledger, portfolio, now).await?;
         let mut rows: Vec<FleetRow> = self.numbers.iter().map(|number| self.row(number, now)).collect();
         if let Some((portfolio, name)) = &self.owner {
             rows.push(FleetRow::account(&self.waba, portfolio, name, now));
         }
-        if !rows.is_empty() {
-            ledger.fleet_put(rows).await?;
-        }
+        if rows.is_empty() { Ok(()) } else { ledger.fleet_put(rows).await }
+    }
+
+    async fn keep_limit(&self, ledger: &Ledger, portfolio: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
         let portfolio = self.owner.as_ref().map(|(portfolio, _)| portfolio.as_str()).or(portfolio).unwrap_or_default();
         let Some(limit) = self.limit() else { return Ok(()) };
         let (field, value) = limit.field();
@@ -92,5 +95,40 @@ impl Survey {
         let said = self.numbers.iter().filter_map(|number| number.whatsapp_business_manager_messaging_limit.as_deref());
         let limits = said.filter_map(|said| MessagingLimit::read(&said.into()));
         limits.min_by_key(|limit| limit.count().unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::ledger::sqlite::{Access, Migrate, SqliteLedger};
+
+    #[tokio::test]
+    async fn no_number_is_known_before_its_limit() {
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join("ledger.sqlite");
+        let ledger =
+            Ledger::Sqlite(SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("the ledger opens"));
+        let fields = serde_json::json!({"id": "1001", "whatsapp_business_manager_messaging_limit": "TIER_2K"});
+        let survey = Survey {
+            waba: "102".to_owned(),
+            owner: Some(("55".to_owned(), String::new())),
+            numbers: vec![serde_json::from_value(fields).expect("a number")],
+            usage: Usage::default(),
+        };
+        let beside = rusqlite::Connection::open(&path).expect("opens");
+        let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON fleet WHEN NEW.kind = 'portfolio'
+            BEGIN SELECT RAISE(ABORT, 'the limit is refused'); END";
+        beside.execute_batch(refuse).expect("the trigger is set");
+        let now = crate::clock::now().wall;
+        survey.keep(&ledger, None, now).await.expect_err("the limit is refused");
+        assert_eq!(ledger.fleet_list(NUMBER.to_owned()).await.expect("rows"), []);
+        beside.execute_batch("DROP TRIGGER refuse").expect("the trigger is gone");
+        survey.keep(&ledger, None, now).await.expect("kept");
+        assert_eq!(ledger.fleet_list(NUMBER.to_owned()).await.expect("rows").len(), 1);
+        let limit = ledger.fleet_get(PORTFOLIO.to_owned(), "55".to_owned()).await.expect("read").expect("known");
+        assert_eq!(MessagingLimit::of_fields(&limit.fields), Some(MessagingLimit::Of(2_000)));
     }
 }

@@ -1,6 +1,6 @@
 //! One reading of everything now, and what it changed: for people who do not want to wait for the schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,17 +50,24 @@ pub async fn numbers(config: &Config, reads: &Reads, ledger: &Ledger) -> Result<
     let kinds = [NUMBER, WABA, PORTFOLIO];
     let before = fields(ledger, &kinds).await?;
     let mut synced = Synced::default();
+    let mut readable = BTreeSet::new();
     let now = clock::now().wall;
     for account in accounts(config) {
         let read = Survey::account(reads, &config.cloud_api.auth_header, &account).await;
+        if read.is_ok() {
+            readable.insert(account.waba.clone());
+        }
         let kept = read.map(|survey| allowed(config, survey));
         synced.take(format!("account {}", account.waba), kept, (config, ledger), now).await?;
     }
     let known = Acquainted::of(config, ledger).await?;
     for number in &config.numbers {
-        let Some(member) = members::listed(config, number, &known) else { continue };
+        let Some(mut member) = members::listed(config, number, &known) else { continue };
         if known.read_at(&member.id).is_some_and(|read_at| read_at >= now) {
             continue;
+        }
+        if readable.contains(&member.waba) {
+            member.waba = known.waba_beside(config, &member);
         }
         let named = (&member.id, &member.token);
         let read = Survey::number(reads, &config.cloud_api.auth_header, named, &member.waba).await;

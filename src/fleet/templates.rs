@@ -18,6 +18,8 @@ use super::accounts::Account;
 
 /// The kind under which templates lie in the ledger.
 pub const TEMPLATE: &str = "template";
+/// The field that says when a webhook told of the status, as webhooks are kept.
+const STATUS_AT: &str = "status_at";
 /// So many rows are written in one commit.
 const ROWS: usize = 500;
 
@@ -35,9 +37,16 @@ pub async fn catalogue(ledger: &Ledger) -> Result<Arc<Catalogue>, LedgerError> {
     Ok(Arc::new(catalogue))
 }
 
-/// Templates of an account of which a webhook told, and nobody has read yet what they need.
-pub fn unread(rows: &[FleetRow], waba: &str) -> BTreeSet<String> {
-    rows.iter().filter(|row| row.parent == waba && needs_of(row).is_empty()).map(|row| row.id.clone()).collect()
+/// Templates of an account of which a webhook told, and nobody has read since what they need; and when it told.
+pub fn unread(rows: &[FleetRow], waba: &str) -> BTreeSet<(String, Timestamp)> {
+    let of_account = rows.iter().filter(|row| row.parent == waba && needs_of(row).is_empty());
+    of_account.map(|row| (row.id.clone(), told_at(row))).collect()
+}
+
+/// When a webhook last told of its status.
+fn told_at(row: &FleetRow) -> Timestamp {
+    let fields: Value = serde_json::from_str(&row.fields).unwrap_or_default();
+    Timestamp::from_millis(fields[STATUS_AT].as_i64().unwrap_or_default())
 }
 
 /// Reads the templates of an account and keeps them; forgets those that it had and has no more.
@@ -55,10 +64,15 @@ async fn keep(ledger: &Ledger, waba: &str, templates: &[Template], now: Timestam
     let rows = ledger.fleet_list(TEMPLATE.to_owned()).await?;
     let mut known: BTreeMap<String, BTreeMap<String, Needs>> =
         rows.iter().map(|row| (row.id.clone(), needs_of(row))).collect();
+    // What was asked for before a webhook told of it may be what it was before.
+    let told_since: BTreeSet<&str> = rows.iter().filter(|row| told_at(row) > now).map(|row| row.id.as_str()).collect();
     let mut news = Vec::new();
     for template in templates {
         let id = format!("{}/{}", template.name, template.language);
         let mut needs = known.remove(&id).unwrap_or_default();
+        if told_since.contains(id.as_str()) {
+            continue;
+        }
         needs.insert(waba.to_owned(), Needs::of(&template.components, template.parameter_format.as_deref()));
         news.push(merged(id, waba, fields(template, &needs), now));
     }
@@ -100,4 +114,45 @@ fn merged(id: String, waba: &str, fields: Map<String, Value>, at: Timestamp) -> 
 pub fn needs_of(row: &FleetRow) -> BTreeMap<String, Needs> {
     let fields: Value = serde_json::from_str(&row.fields).unwrap_or_default();
     serde_json::from_value(fields["needs"].clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::ledger::sqlite::{Access, Migrate, SqliteLedger};
+
+    /// What a webhook of an approval writes.
+    async fn approve(ledger: &Ledger, at: Timestamp) {
+        let told = json!({"status": "APPROVED", "needs": {}, STATUS_AT: at.as_millis()});
+        let fields = told.as_object().expect("an object").clone();
+        let news = vec![merged("sale/en_US".to_owned(), "102", fields, at)];
+        ledger.apply(News { fields: news, ..News::default() }, at).await.expect("applied");
+    }
+
+    #[tokio::test]
+    async fn a_template_is_to_be_read_after_each_word_of_its_approval() {
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join("ledger.sqlite");
+        let ledger =
+            Ledger::Sqlite(SqliteLedger::open(&path, Access::Worker, Migrate::Auto).expect("the ledger opens"));
+        let listed = json!({"name": "sale", "language": "en_US", "status": "APPROVED", "category": "MARKETING",
+            "components": [{"type": "BODY", "text": "Hi {{1}}"}]});
+        let templates = [serde_json::from_value(listed).expect("a template")];
+        let unread_now = async || unread(&ledger.fleet_list(TEMPLATE.to_owned()).await.expect("rows"), "102");
+        let at = Timestamp::from_millis;
+        let mut seen = BTreeSet::new();
+        for told in [at(10_000), at(20_000)] {
+            approve(&ledger, told).await;
+            let unread = unread_now().await;
+            assert!(unread.len() == 1 && unread.is_disjoint(&seen), "{unread:?} after {seen:?}");
+            seen.extend(unread);
+            let before = at(told.as_millis() - 1);
+            keep(&ledger, "102", &templates, before).await.expect("kept");
+            assert_eq!(unread_now().await.len(), 1, "it was asked for before");
+            keep(&ledger, "102", &templates, told).await.expect("kept");
+            assert_eq!(unread_now().await, BTreeSet::new());
+        }
+    }
 }

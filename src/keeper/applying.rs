@@ -52,6 +52,8 @@ pub struct Acquaintance {
     pub listed: Vec<(NumberId, String)>,
     /// Where each number belongs.
     pub pool_of: PoolOf,
+    /// The portfolio of each account for which the configuration names one: that comes before what was read.
+    pub portfolios: HashMap<String, String>,
 }
 
 /// Applies one ledger's webhooks while it is on duty: one applier in the whole fleet is, by a lease.
@@ -227,7 +229,10 @@ impl Applier {
     }
 
     async fn portfolios(&self) -> Result<HashMap<String, String>, LedgerError> {
-        Ok(self.ledger.fleet_list(WABA.to_owned()).await?.iter().filter_map(FleetRow::owner).collect())
+        let rows = self.ledger.fleet_list(WABA.to_owned()).await?;
+        let mut portfolios: HashMap<String, String> = rows.iter().filter_map(FleetRow::owner).collect();
+        portfolios.extend(self.acquaintance.portfolios.clone());
+        Ok(portfolios)
     }
 
     /// Looks the numbers' names up anew, if what is known is old or does not do.

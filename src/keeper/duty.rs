@@ -46,6 +46,8 @@ pub struct Duties {
 #[derive(Debug)]
 struct Duty {
     task: Task,
+    /// The lease that gives it.
+    lease: String,
     on: watch::Sender<bool>,
     /// Nothing is done for it from then on, unless the lease is renewed.
     until: Option<Mono>,
@@ -61,13 +63,17 @@ impl Duties {
     /// Off duty for now.
     pub(super) fn new(ledger: Ledger, times: LeaseTimes) -> Self {
         let own: Vec<Task> = Task::ALL.iter().copied().filter(|task| *task != Task::Fleet).collect();
-        Self::for_tasks(ledger, times, &own)
+        Self::of(ledger, times, own.into_iter().map(|task| Duty::new(task, task.lease())).collect())
     }
 
-    /// The same for these tasks alone, for parts that no keeper does.
-    pub fn for_tasks(ledger: Ledger, times: LeaseTimes, tasks: &[Task]) -> Self {
-        let duty = |task: &Task| Duty { task: *task, on: watch::Sender::new(false), until: None };
-        Self { ledger, keeper: WorkerId(Uuid::now_v7()), times, tasks: tasks.iter().map(duty).collect() }
+    /// The same for the share of one task that several may do, each for those who share it.
+    pub fn for_share(ledger: Ledger, times: LeaseTimes, task: Task, share: &str) -> Self {
+        let lease = format!("{}:{share}", task.lease());
+        Self::of(ledger, times, vec![Duty::new(task, lease)])
+    }
+
+    fn of(ledger: Ledger, times: LeaseTimes, tasks: Vec<Duty>) -> Self {
+        Self { ledger, keeper: WorkerId(Uuid::now_v7()), times, tasks }
     }
 
     /// Whether this keeper is on duty for a task.
@@ -95,7 +101,7 @@ impl Duties {
         let mut signals = self.ledger.signals();
         loop {
             let sent = clock::now();
-            let names = self.tasks.iter().map(|duty| duty.task.lease()).collect();
+            let names = self.tasks.iter().map(|duty| duty.lease.clone()).collect();
             let ledger = self.ledger.clone();
             let take = ledger.take_leases(self.keeper, names, self.times.ttl, sent.wall);
             let taken = self.while_on_duty(take).await;
@@ -119,7 +125,7 @@ impl Duties {
         // A failure is told by whoever has something to do at the ledger: the leases run out quietly.
         let Ok(leases) = taken else { return };
         for duty in &mut self.tasks {
-            let is_ours = leases.iter().any(|lease| lease.name == duty.task.lease());
+            let is_ours = leases.iter().any(|lease| lease.name == duty.lease);
             duty.set(is_ours.then_some(sent + self.times.ttl - self.times.margin));
         }
     }
@@ -142,6 +148,10 @@ impl Duties {
 }
 
 impl Duty {
+    fn new(task: Task, lease: String) -> Self {
+        Self { task, lease, on: watch::Sender::new(false), until: None }
+    }
+
     fn set(&mut self, until: Option<Mono>) {
         self.until = until;
         let on = until.is_some();

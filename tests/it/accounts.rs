@@ -1,11 +1,15 @@
 //! Accounts: whose a number is, how much its portfolio may send, and which credential reads and sends.
 
 use serde_json::json;
+use tidegate::app::{self, RunOptions};
+use tidegate::clock::Timestamp;
 use tidegate::fleet::templates::{self, TEMPLATE};
 use tidegate::job::{self, Category as JobCategory, Received};
+use tidegate::ledger::sqlite::Access;
 use tidegate::ledger::{FleetRow, Ledger, MessagingLimit, PORTFOLIO, WABA};
 use tidegate::outcome::{Reason, State};
 use tidegate::sim::{Category, NumberSpec, SimConfig, TemplateSpec, Token, WabaSpec};
+use tokio_util::sync::CancellationToken;
 
 use crate::process::Process;
 use crate::world::{World, audit, recipient, text, until};
@@ -136,13 +140,93 @@ async fn one_worker_reads_and_the_others_hear() {
     world.enqueue(&ledger, &[text("a", "normal")]).await;
     world.accepted(1).await;
     let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
-    assert!(leases.iter().any(|lease| lease.name == "task:fleet" && lease.owner.is_some()), "{leases:?}");
+    assert!(leases.iter().any(|lease| lease.name.starts_with("task:fleet:") && lease.owner.is_some()), "{leases:?}");
     let read_at = row(&ledger, "number", "1001").await.read_at;
     let look = async || Some(row(&ledger, "number", "1001").await).filter(|row| row.read_at > read_at);
     until(&ledger, "it is read again", look).await;
     worker.stop();
     let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
     assert!(leases.iter().all(|lease| lease.owner.is_none()), "given up: {leases:?}");
+}
+
+#[tokio::test]
+async fn a_number_that_the_account_does_not_list_leaves_the_limit_of_its_portfolio_alone() {
+    let stranger = number("1002", "103", Some("of-1002"));
+    let sim = SimConfig {
+        wabas: vec![account("102", "55"), account("103", "66")],
+        messaging_limit: Some(2_000),
+        ..SimConfig::with_numbers([number("1001", "102", Some("test-token")), stranger])
+    };
+    let mut world = World::with(sim, &[("1001", "80/s"), ("1002", "80/s")]);
+    world.set("cloud_api.waba", "102");
+    world.set("numbers[1].token", "of-1002");
+    world.set("fleet.refresh", "1s");
+    let ledger = world.beside().await;
+    let mut read_at = Timestamp::default();
+    // At its start a process reads what is not known, later on schedule, and as it starts again what is known.
+    for start in ["first", "second"] {
+        let worker = world.start();
+        for _ in 0..2 {
+            let look = async || Some(row(&ledger, "number", "1002").await).filter(|row| row.read_at > read_at);
+            let read = until(&ledger, "it is read again", look).await;
+            assert_eq!(read.parent, "", "{start}");
+            read_at = read.read_at;
+        }
+        world.enqueue(&ledger, &[pinned("1002", start)]).await;
+        world.all_ended(&ledger).await;
+        worker.stop();
+        assert_eq!(row(&ledger, "number", "1001").await.parent, "102");
+    }
+    assert_eq!(world.oracle().accepted(), 2, "it sends all the same");
+    let limits = ledger.fleet_list(PORTFOLIO.to_owned()).await.expect("rows");
+    assert_eq!(limits.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["", "55"]);
+    let (code, said) = Process::run(&world, "numbers sync");
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(row(&ledger, "number", "1002").await.parent, "");
+}
+
+/// Each on a thread of its own, over one ledger.
+fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
+    let (config, ledger, stop) = (world.config(), ledger.clone(), CancellationToken::new());
+    let told = stop.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let options = RunOptions { quiet: true, ..RunOptions::default() };
+        runtime.block_on(app::run_on(&config, options, ledger, told)).expect("the worker runs");
+    });
+    (stop, thread)
+}
+
+#[tokio::test]
+async fn a_number_that_other_workers_do_not_know_is_read_all_the_same() {
+    let sim = SimConfig::with_numbers([number("1001", "102", None), number("1002", "103", None)]);
+    let mut world = World::with(sim, &[]);
+    world.set("numbers[0].id", "1001");
+    let ledger = app::open_ledger(&world.config(), Access::Worker).await.expect("the ledger opens");
+    let first = start_on(&world, &ledger);
+    row(&ledger, "number", "1001").await;
+    until(&ledger, "it is on duty", async || {
+        let leases = ledger.leases(tidegate::clock::now().wall).await.expect("leases");
+        leases.iter().any(|lease| lease.name.starts_with("task:fleet:")).then_some(())
+    })
+    .await;
+    // Known from long ago: who starts does not ask for it at once.
+    let old = FleetRow {
+        kind: "number".to_owned(),
+        id: "1002".to_owned(),
+        parent: String::new(),
+        fields: json!({"id": "1002", "status": "CONNECTED"}).to_string(),
+        read_at: Timestamp::from_millis(7),
+    };
+    ledger.fleet_put(vec![old]).await.expect("kept");
+    world.set("numbers[0].id", "1002");
+    let second = start_on(&world, &ledger);
+    world.enqueue(&ledger, &[pinned("1002", "a")]).await;
+    world.accepted(1).await;
+    for (stop, thread) in [first, second] {
+        stop.cancel();
+        thread.join().expect("the worker did not panic");
+    }
 }
 
 fn templated(id: &str, language: &str, parameters: usize) -> serde_json::Value {

@@ -43,6 +43,8 @@ pub(super) fn change(change: &Change, news: &TemplateNews, known: &Known<'_>, dr
                 told.extend(fields([
                     ("status", status(*event, *turn).map(Value::from)),
                     (STATUS_AT, Some(json!(change.at.as_millis()))),
+                    // It may have been edited: nothing is held against a message before it is read anew.
+                    ("needs", (*turn == Turn::Opens || *event == TemplateEvent::Pending).then(|| json!({}))),
                 ]));
             }
             (event.as_str().to_ascii_lowercase(), told)

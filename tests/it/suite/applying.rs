@@ -39,6 +39,7 @@ impl Work {
             rules: Arc::new(rules),
             listed: vec![(NUMBER.parse().expect("a number"), "+1 650-555-1111".to_owned())],
             pool_of: Arc::new(move |_, _| shop.clone()),
+            portfolios: [("103".to_owned(), "66".to_owned())].into(),
         };
         let metrics = Arc::new(Metrics::new());
         let (on_duty, on) = watch::channel(on);
@@ -235,6 +236,19 @@ async fn a_body_that_cannot_be_applied_holds_up_no_other() {
     let kept = bench.query("SELECT field, body FROM strange").await;
     assert_eq!(kept, [[Some("unappliable".to_owned()), Some(bodies[1].to_string())]]);
     work.shows("tidegate_webhook_updates_total{kind=\"strange\"} 1");
+    work.end().await;
+}
+
+/// What nobody could read of Meta says the configuration.
+#[tokio::test]
+async fn a_limit_is_that_of_the_portfolio_that_the_configuration_names() {
+    let bench = Bench::sqlite().await;
+    let work = Work::begin(&bench, true);
+    let mut body = change("business_capability_update", &json!({"max_daily_conversations_per_business": "TIER_1K"}));
+    body["entry"][0]["id"] = json!("103");
+    work.apply(&bench, &[body]).await;
+    let rows = bench.fleet_list("portfolio".to_owned()).await.expect("read");
+    assert_eq!(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["66"]);
     work.end().await;
 }
 

@@ -96,6 +96,8 @@ fn a_template_stops_and_goes_by_its_webhooks() {
         assert_eq!(holds(&meaning), expected, "{event} {title}");
         let (thing, fields) = fields(&meaning).remove(0);
         assert_eq!((thing.as_str(), fields.get("status").and_then(Value::as_str)), (template, status), "{event}");
+        let is_to_be_read = matches!(status, Some("APPROVED" | "PENDING"));
+        assert_eq!(fields.get("needs"), is_to_be_read.then(|| json!({})).as_ref(), "{event}: it may have been edited");
         assert_eq!(topics(&meaning), [format!("template.{}", event.to_lowercase())]);
     }
 }
