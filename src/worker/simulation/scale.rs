@@ -18,8 +18,8 @@ const POOL: usize = 10;
 /// So many jobs of a pool wait at least, while it shall be busy: what its numbers send in a second.
 const BACKLOG: usize = POOL * PER_SECOND as usize;
 const STORM: Duration = Duration::from_secs(5);
-/// Until the last of the dead is started again, leases are spread evenly, and the new owners' windows are over.
-const SETTLES: Duration = Duration::from_secs(8);
+/// Until every number is sent by again: so long it may take after a crash.
+const SETTLES: Duration = Duration::from_secs(12);
 const MEASURED: Duration = Duration::from_secs(2);
 
 /// The jobs that keep a pool and its numbers busy.

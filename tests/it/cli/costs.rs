@@ -128,7 +128,7 @@ async fn a_volume_tier_counts_the_whole_month() {
 fn a_table_that_says_nonsense_is_refused_by_line_and_column() {
     let desk = Desk::new();
     desk.run("send --to +447700900001 --text hello").ends_with(0);
-    desk.write("rates.csv", "market,category,price,currency\n44,utilty,0.1,GBP\n*,service,0.1,pounds\n");
+    desk.write("rates.csv", "market,category,price,currency\n44,tools,0.1,GBP\n*,service,0.1,pounds\n");
     desk.run("jobs costs --rates rates.csv")
         .ends_with(1)
         .says("rates.csv, line 2, category: must be one of marketing, marketing_lite, utility, authentication,")

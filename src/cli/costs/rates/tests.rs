@@ -107,7 +107,7 @@ fn what_is_wrong_is_said_by_line_and_column() {
         ("market,category,price,currency,note\n".to_owned(), "line 1: there is no column \"note\""),
         ("market,market,price,currency\n".to_owned(), "line 1: column market stands twice"),
         (format!("{head}44,utility,1,USD\nUK,utility,1,USD\n"), "line 3, market: must be a calling code such as 44"),
-        (format!("{head}44,utilty,1,USD\n"), "line 2, category: must be one of marketing,"),
+        (format!("{head}44,tools,1,USD\n"), "line 2, category: must be one of marketing,"),
         (format!("{head}44,utility,\"1,5\",USD\n"), "line 2, price: must be a decimal such as 0.0535"),
         (format!("{head}44,utility,1\n"), "line 2, currency: must be three capital letters"),
         (format!("{head}44,utility,1,USD\n+44,utility,2,USD\n"), "line 3, market: this market has a price"),
