@@ -66,9 +66,15 @@ impl Work {
         tokio::time::timeout(PATIENCE, applied).await.expect("applied in time");
     }
 
-    fn shows(&self, line: &str) {
-        let text = self.metrics.render();
-        assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+    /// What was applied is told right after its commit.
+    async fn shows(&self, line: &str) {
+        let shown = async {
+            while !self.metrics.render().lines().any(|found| found == line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let shown = tokio::time::timeout(PATIENCE, shown).await;
+        shown.unwrap_or_else(|_| panic!("{line} is missing in\n{}", self.metrics.render()));
     }
 
     async fn end(self) {
@@ -165,7 +171,7 @@ pub async fn bodies_become_what_they_mean(bench: &Bench) {
         "tidegate_delivery_latency_seconds_count 1",
         "tidegate_jobs_total{state=\"delivered\"} 1",
     ] {
-        work.shows(line);
+        work.shows(line).await;
     }
     work.end().await;
 }
@@ -185,8 +191,8 @@ pub async fn a_replay_changes_nothing(bench: &Bench) {
     assert_eq!(format!("{:?}", steps.show("a").await), format!("{row:?}"));
     assert_eq!(row.state, State::Read);
     assert_eq!(bench.holds_list(99).await.expect("read").len(), holds);
-    work.shows("tidegate_jobs_total{state=\"read\"} 1");
-    work.shows("tidegate_webhook_updates_total{kind=\"foreign\"} 21");
+    work.shows("tidegate_jobs_total{state=\"read\"} 1").await;
+    work.shows("tidegate_webhook_updates_total{kind=\"foreign\"} 21").await;
     work.end().await;
 }
 
@@ -197,7 +203,7 @@ pub async fn an_unknown_job_is_settled_by_its_webhook(bench: &Bench) {
     let work = Work::begin(bench, true);
     work.apply(bench, &[told("a", "sent", json!({}))]).await;
     assert_eq!(steps.stands("a").await, (State::Sent, None));
-    work.shows("tidegate_unknown_settled_total{by=\"webhook\"} 1");
+    work.shows("tidegate_unknown_settled_total{by=\"webhook\"} 1").await;
     work.end().await;
 }
 
@@ -235,7 +241,7 @@ async fn a_body_that_cannot_be_applied_holds_up_no_other() {
     assert_eq!(steps.stands("b").await, (State::Read, None));
     let kept = bench.query("SELECT field, body FROM strange").await;
     assert_eq!(kept, [[Some("unappliable".to_owned()), Some(bodies[1].to_string())]]);
-    work.shows("tidegate_webhook_updates_total{kind=\"strange\"} 1");
+    work.shows("tidegate_webhook_updates_total{kind=\"strange\"} 1").await;
     work.end().await;
 }
 
