@@ -60,9 +60,16 @@ impl Worker {
     /// Lets the bytes of these numbers' requests leave here and now: whatever else this turn does must not come between
     /// a permit and its bytes. Answers that are there already are taken up later.
     fn write_now(&mut self, launched: &[NumberIdx], began: Mono) {
-        // However much this task has done in one go: whatever yields here would leave bytes for later.
-        while let Some(Some(event)) = unconstrained(self.asked.next()).now_or_never() {
-            self.early.push_back(event);
+        self.begun.set(0);
+        // Each look polls some of them only: an exchange that begins wakes itself, which is taken for a reason to yield.
+        // And however much this task has done in one go: whatever yields here would leave bytes for later.
+        for _ in 0..=self.asked.len() {
+            if self.begun.get() >= launched.len() {
+                break;
+            }
+            if let Some(Some(event)) = unconstrained(self.asked.next()).now_or_never() {
+                self.early.push_back(event);
+            }
         }
         let now = clock::now().mono;
         for number in launched {
@@ -93,7 +100,9 @@ impl Worker {
             way.endpoint.request(Path::of(delivery.job()), message::body(delivery.job(), admission.attempt()));
         let sent_at = permit.at();
         let within = self.settings.write_timeout;
+        let begun = self.begun.clone();
         let exchange = async move {
+            begun.set(begun.get() + 1);
             // A process that was frozen right here must not send on yesterday's permit.
             let is_stale = clock::now().mono.since(sent_at) > within;
             let outcome =

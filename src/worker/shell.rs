@@ -3,8 +3,10 @@
 //! Each turn carries out what the core decides: settle what has come back, let leave what has its permit, ask for
 //! what comes next, claim where there is room. Everything else happens between turns, as events.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::ready;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +145,8 @@ pub struct Worker {
     pub(super) ways: Vec<Way>,
     pub(super) rng: SmallRng,
     pub(super) asked: FuturesUnordered<LocalBoxFuture<'static, Event>>,
+    /// How many of the latest requests were begun.
+    pub(super) begun: Rc<Cell<usize>>,
     /// What came back while requests were written.
     pub(super) early: VecDeque<Event>,
     /// Answers in hand, to be committed: first in, first out.
@@ -200,6 +204,7 @@ impl Worker {
             ways: Vec::with_capacity(recruits.len()),
             rng: SmallRng::from_os_rng(),
             asked: FuturesUnordered::new(),
+            begun: Rc::default(),
             early: VecDeque::new(),
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
