@@ -28,7 +28,7 @@ const TOGETHER: usize = 4;
 /// What one late turn of a worker may cost each of its numbers in refusals.
 const PAIR: usize = 2;
 /// So much later than another a request may arrive: the workers' `pacing.margin`, which no second feels.
-const MARGIN: Duration = Duration::from_millis(8);
+const MARGIN: Duration = Duration::from_millis(12);
 /// So long before a second a stall may have ended of which its first request still came late.
 const BEFORE: u64 = SECOND / 20;
 
