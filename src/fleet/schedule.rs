@@ -1,5 +1,5 @@
-//! Reads the fleet on a schedule, one process at a time of those that read the same, and keeps what was read in the ledger: that is where
-//! everyone hears of it.
+//! Reads the fleet on a schedule, one process at a time of those that read the same, and keeps what was read in the
+//! ledger: that is where everyone hears of it.
 //!
 //! An account is read with all its numbers in two calls, and accounts take their turns over the interval. Where Meta
 //! says that much of its quota of calls is used, readings slow down; where it refuses, they rest.

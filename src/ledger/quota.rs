@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::job::{Job, Priority};
+use crate::outcome::State;
 
 /// The kind under which portfolios lie in the ledger.
 pub const PORTFOLIO: &str = "portfolio";
@@ -165,6 +166,27 @@ impl MessagingLimit {
 /// to nobody else.
 pub fn needs_place(job: &Job) -> bool {
     job.message.template.is_some()
+}
+
+/// How many attempts of a job have no outcome, but for the last one: it has one now.
+pub(super) fn in_doubt(state: State, lost: u32) -> u32 {
+    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
+}
+
+/// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
+pub(super) const fn never_left(state: State) -> bool {
+    match state {
+        State::Failed | State::Expired | State::Cancelled | State::Suppressed => true,
+        State::Queued
+        | State::Waiting
+        | State::Sending
+        | State::Unknown
+        | State::Accepted
+        | State::Sent
+        | State::Delivered
+        | State::Read
+        | State::Unresolved => false,
+    }
 }
 
 #[cfg(test)]

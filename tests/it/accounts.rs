@@ -129,7 +129,7 @@ async fn a_list_of_numbers_allows_and_takes_account_and_name_from_what_is_found(
 }
 
 #[tokio::test]
-async fn one_worker_reads_and_the_others_hear() {
+async fn who_reads_has_a_lease_reads_again_and_gives_it_up() {
     let sim = SimConfig { wabas: vec![account("102", "55")], ..SimConfig::with_numbers([number("1001", "102", None)]) };
     let mut world = World::with(sim, &[]);
     world.set("numbers[0].id", "1001");

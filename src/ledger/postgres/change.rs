@@ -12,6 +12,7 @@ use crate::job::JobKey;
 use crate::ledger::end::End;
 use crate::ledger::event::Happened;
 use crate::ledger::form::{body, worth_until};
+use crate::ledger::quota::never_left;
 use crate::ledger::{LedgerError, Routed};
 use crate::outcome::{Reason, State};
 
@@ -91,7 +92,7 @@ pub(super) async fn end(tx: &Tx<'_>, ends: &[(&Standing, End<'_>)]) -> Result<()
         tx.tally.add(end.state, end.reason);
     }
     if let Some(now) = ends.iter().map(|(_, end)| end.at).max() {
-        let unsent = ends.iter().filter(|(_, end)| quota::never_left(end.state));
+        let unsent = ends.iter().filter(|(_, end)| never_left(end.state));
         quota::give_back_of(tx, unsent.map(|(job, _)| *job), now).await?;
     }
     let happened = |(job, end): &(&Standing, End<'_>)| (job.key, Happened::of(end.state, end.at));

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Category, JobKey, NumberId};
 use crate::ledger::end::End;
+use crate::ledger::quota::in_doubt;
 use crate::ledger::{Account, Fate, LedgerError, Settled, Settlement};
 use crate::outcome::{Reason, State};
 
@@ -191,7 +192,7 @@ async fn meet(
     for (place, job, settlement) in awaited {
         let at = settlement.at;
         // An outcome that comes late is an outcome all the same.
-        let lost = quota::in_doubt(job.state, job.lost);
+        let lost = in_doubt(job.state, job.lost);
         let wait = Wait {
             place: Place::Due(at),
             reason: Reason::Held,

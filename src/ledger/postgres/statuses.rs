@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::ledger::event::{Happened, Subject};
 use crate::ledger::lattice::advance;
+use crate::ledger::quota::{in_doubt, never_left};
 use crate::ledger::{Failure, Heard, LedgerError, Moved, Pricing, Publish, StatusNews};
 use crate::outcome::State;
 
@@ -231,10 +232,10 @@ impl Message {
         self.state = to;
         if news.attempt == self.subject.attempt {
             // It is lost no more.
-            self.lost = quota::in_doubt(from, self.lost);
+            self.lost = in_doubt(from, self.lost);
         }
         // Only of the last attempt it is told that it failed.
-        self.gives_back = quota::never_left(to) && self.lost == 0;
+        self.gives_back = never_left(to) && self.lost == 0;
         self.is_new = true;
         self.moves = true;
         self.ends |= !from.has_ended();

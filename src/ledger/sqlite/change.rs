@@ -8,6 +8,7 @@ use crate::hold::Hold;
 use crate::ledger::LedgerError;
 use crate::ledger::end::End;
 use crate::ledger::event::Happened;
+use crate::ledger::quota::never_left;
 use crate::outcome::{Reason, State};
 
 /// How a job waits.
@@ -150,21 +151,5 @@ impl Desk {
                     |row| row.get(0),
                 )?,
         )
-    }
-}
-
-/// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
-pub(super) const fn never_left(state: State) -> bool {
-    match state {
-        State::Failed | State::Expired | State::Cancelled | State::Suppressed => true,
-        State::Queued
-        | State::Waiting
-        | State::Sending
-        | State::Unknown
-        | State::Accepted
-        | State::Sent
-        | State::Delivered
-        | State::Read
-        | State::Unresolved => false,
     }
 }

@@ -12,6 +12,7 @@ use super::lanes::Lanes;
 use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId, Source};
+use crate::ledger::quota::in_doubt;
 use crate::ledger::{Account, LedgerError, Options, QuotaRules};
 use crate::outcome::{Reason, State};
 
@@ -160,11 +161,6 @@ impl Standing {
             lost: row.get(5)?,
         })
     }
-}
-
-/// How many attempts of a job have no outcome, but for the last one: it has one now.
-pub(super) fn in_doubt(state: State, lost: u32) -> u32 {
-    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
 }
 
 /// A word of a closed set.

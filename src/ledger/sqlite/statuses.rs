@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::change::never_left;
-use super::desk::{Desk, in_doubt, known_word, readable, time, word};
+use super::desk::{Desk, known_word, readable, time, word};
 use crate::clock::Timestamp;
 use crate::job::{JobKey, NumberId};
 use crate::ledger::event::Happened;
 use crate::ledger::lattice::advance;
+use crate::ledger::quota::{in_doubt, never_left};
 use crate::ledger::{Applied, Heard, LedgerError, Moved, Pricing, StatusNews};
 use crate::outcome::{Reason, State};
 

@@ -114,7 +114,7 @@ fn a_hundred_numbers_and_ten_workers_lose_nothing_in_a_storm_and_reach_every_lim
 /// The same with ten times the numbers: a message must not cost more for that. Takes minutes, and wants a release build:
 /// `cargo test --release --lib simulation::scale -- --ignored --nocapture`.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes, and fails as yet: after the storm one number of the thousand is slow to reach its rate"]
 fn a_thousand_numbers_do_the_same_at_the_same_cost_a_message() {
     for seed in 1..=3 {
         let few = run(seed, 100, 10, STORM, STORM);

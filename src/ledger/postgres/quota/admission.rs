@@ -9,10 +9,11 @@ use super::super::holds;
 use super::super::standing::{Standing, uuid, uuids};
 use super::limits::Known;
 use super::places::{Person, Places};
-use super::returned::{give_back_elsewhere, in_doubt, portfolios_of, tell_who_waits};
+use super::returned::{give_back_elsewhere, portfolios_of, tell_who_waits};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
 use crate::job::NumberId;
+use crate::ledger::quota::in_doubt;
 use crate::ledger::{LedgerError, needs_place};
 use crate::outcome::Reason;
 

@@ -14,7 +14,7 @@ pub(super) use self::limits::{Limits, limits_may_have_changed};
 pub(super) use self::lock::Locks;
 pub(super) use self::parked::{Queues, lift_spare};
 pub(super) use self::places::trim;
-pub(super) use self::returned::{erase, give_back, give_back_of, has_places, in_doubt, lock_of, move_up, never_left};
+pub(super) use self::returned::{erase, give_back, give_back_of, has_places, lock_of, move_up};
 use super::desk::Session;
 use crate::clock::Timestamp;
 use crate::ledger::{LedgerError, PORTFOLIO, QuotaRow, QuotaRules};

@@ -10,28 +10,7 @@ use super::places::{Person, Places};
 use crate::clock::Timestamp;
 use crate::job::JobKey;
 use crate::ledger::LedgerError;
-use crate::outcome::State;
-
-/// How many attempts of a job have no outcome, but for the last one: it has one now.
-pub(in crate::ledger::postgres) fn in_doubt(state: State, lost: u32) -> u32 {
-    lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
-}
-
-/// Whether the messages of a job that ended so did not arrive, as far as anybody knows.
-pub(in crate::ledger::postgres) const fn never_left(state: State) -> bool {
-    match state {
-        State::Failed | State::Expired | State::Cancelled | State::Suppressed => true,
-        State::Queued
-        | State::Waiting
-        | State::Sending
-        | State::Unknown
-        | State::Accepted
-        | State::Sent
-        | State::Delivered
-        | State::Read
-        | State::Unresolved => false,
-    }
-}
+use crate::ledger::quota::in_doubt;
 
 /// Those of the jobs that have places, or had.
 pub(in crate::ledger::postgres) async fn has_places(
