@@ -58,7 +58,7 @@ fn main() {
         if is_wanted("million") {
             verdicts.push(shared::throughput(&services, 1_000_000).await);
         }
-        if is_wanted("limits") {
+        if is_wanted("limits places") {
             verdicts.extend(places::all(&services).await);
         }
         if is_wanted("fleet") {

@@ -172,7 +172,7 @@ async fn the_next_day(services: &Services) -> bool {
     producing::publish_to(&services.amqp, &prefix, "default.normal", new).await;
     let ledger = stand.beside().await;
     let _all = tokio::time::timeout(DAY * 4, ended(&ledger, 2 * LIMIT + 100)).await;
-    let (most, refused) = (most_people_within(&oracle, DAY), oracle.stats().refused_by_code);
+    let (most, refused) = (oracle.most_people_within(DAY), oracle.stats().refused_by_code);
     let accepted = oracle.accepted();
     drop(workers);
     producing::delete_lanes(&services.amqp, &prefix, &["default"]).await;
@@ -186,23 +186,4 @@ async fn ended(ledger: &Ledger, count: usize) {
     while ledger.jobs(filter()).await.expect("rows").len() < count {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-}
-
-fn most_people_within(oracle: &Oracle, span: Duration) -> usize {
-    let entries = oracle.accepted_entries();
-    let (mut first, mut most) = (0, 0);
-    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-    for (last, entry) in entries.iter().enumerate() {
-        *times.entry(&entry.recipient).or_default() += 1;
-        while entries[last].at() - entries[first].at() >= span {
-            let gone = times.get_mut(entries[first].recipient.as_str()).expect("it was counted");
-            *gone -= 1;
-            if *gone == 0 {
-                times.remove(entries[first].recipient.as_str());
-            }
-            first += 1;
-        }
-        most = most.max(times.len());
-    }
-    most
 }

@@ -6,10 +6,11 @@ use super::entry::{Entry, NumberStats, Stats, Totals};
 use super::oracle_log::Note;
 use super::platform::Platform;
 use super::webhooks::WebhookCounts;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What the server, the control API and the oracle's readers share.
@@ -162,6 +163,27 @@ impl Oracle {
     pub fn worst_sliding_second(&self, number: &str) -> usize {
         let platform = self.shared.platform();
         platform.numbers.iter().find(|known| &*known.id == number).map_or(0, |known| known.offered.worst())
+    }
+
+    /// The most different people that were written to within any such span, by the messages that were accepted and are
+    /// still kept.
+    pub fn most_people_within(&self, span: Duration) -> usize {
+        let entries = self.accepted_entries();
+        let (mut first, mut most) = (0, 0);
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        for (last, entry) in entries.iter().enumerate() {
+            *times.entry(&entry.recipient).or_default() += 1;
+            while entries[last].at() - entries[first].at() >= span {
+                let gone = times.get_mut(entries[first].recipient.as_str()).expect("it was counted");
+                *gone -= 1;
+                if *gone == 0 {
+                    times.remove(entries[first].recipient.as_str());
+                }
+                first += 1;
+            }
+            most = most.max(times.len());
+        }
+        most
     }
 
     /// The simulator's clock now, on the scale of [`Entry::at_ns`].

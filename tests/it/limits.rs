@@ -159,25 +159,6 @@ async fn three_workers_that_race_for_the_last_places_never_pass_the_limit() {
 }
 
 /// The most different people written to within any time of this length.
-fn most_people_within(oracle: &Oracle, span: Duration) -> usize {
-    let entries = oracle.accepted_entries();
-    let (mut first, mut most) = (0, 0);
-    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
-    for (last, entry) in entries.iter().enumerate() {
-        *times.entry(&entry.recipient).or_default() += 1;
-        while entries[last].at() - entries[first].at() >= span {
-            let gone = times.get_mut(entries[first].recipient.as_str()).expect("it was counted");
-            *gone -= 1;
-            if *gone == 0 {
-                times.remove(entries[first].recipient.as_str());
-            }
-            first += 1;
-        }
-        most = most.max(times.len());
-    }
-    most
-}
-
 #[tokio::test]
 async fn people_who_are_written_to_again_keep_their_places_and_no_window_holds_more_than_the_limit() {
     let sim = SimConfig { time_scale: 86_400.0 / DAY.as_secs_f64(), pair_limit: false, ..limited(&["1001"], LIMIT) };
@@ -206,7 +187,7 @@ async fn people_who_are_written_to_again_keep_their_places_and_no_window_holds_m
     world.all_ended(&ledger).await;
     worker.stop();
     let oracle = world.oracle();
-    assert_eq!(most_people_within(&oracle, DAY), LIMIT);
+    assert_eq!(oracle.most_people_within(DAY), LIMIT);
     assert_eq!(refused(&oracle, 131_048), 0);
     audit(&world.rows(&ledger).await, &oracle);
 }
