@@ -82,7 +82,9 @@ pub struct Claimed {
     pub rows: Vec<ClaimedRow>,
     /// For each lane asked, whether it may have more that could be claimed now.
     pub more: Vec<bool>,
-    /// The earliest time at which a row of the lanes asked falls due.
+    /// For each lane asked, when the next row of it falls due.
+    pub dues: Vec<Option<Timestamp>>,
+    /// The earliest time at which a row of the lanes asked falls due, or may come out from under a hold.
     pub next_due: Option<Timestamp>,
 }
 

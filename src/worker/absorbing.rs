@@ -8,7 +8,6 @@ use crate::job::Job;
 use crate::ledger::{Admitted, Claimed, ClaimedRow, Fate, LedgerError, Routed, Settled, Settlement};
 
 use crate::outcome::{Outcome, Reason};
-use crate::queue::Ticket;
 
 use super::attempt::{self, Finished};
 use super::event::{Answered, Ask, Event, PutBack, Settling};
@@ -130,7 +129,7 @@ impl Worker {
             } else {
                 if matches!(answer, Admitted::Parked(_)) {
                     // The lane was found empty before this one was parked: the ledger is asked when it may come out.
-                    self.intake.expect(now.wall + PARKED_LOOK);
+                    self.intake.expect(self.core.scheduler.home_of(&choice.delivery), now.wall + PARKED_LOOK);
                 }
                 self.acks.extend(choice.delivery.ticket);
             }
@@ -163,7 +162,7 @@ impl Worker {
         let conclusion = attempt::conclude(finished, &self.settings.policy, &mut self.rng, now);
         self.core.finished(number, probe, conclusion.verdict.health.fault(), now.mono);
         if probe.is_some() && conclusion.settlement.lift.is_none() {
-            self.intake.expect(now.wall + NEXT_TRIAL);
+            self.intake.expect(None, now.wall + NEXT_TRIAL);
         }
         if conclusion.verdict.throttled {
             self.core.throttled(number, now.mono);
@@ -177,14 +176,11 @@ impl Worker {
             settlement.hold = resting::rest(&self.core.scheduler, number, rests, fault, now);
         }
         self.telling.concluded(&self.ways[number.slot()].metrics, &settlement, refused);
-        self.settle(settlement, delivery.ticket, now);
+        self.settle(settlement, &delivery, now);
     }
 
     /// Puts an answer in hand for the next commit, and takes its hold to heart at once.
-    pub(super) fn settle(&mut self, settlement: Settlement, ticket: Option<Ticket>, now: Now) {
-        if let Fate::Retry { due, .. } = &settlement.fate {
-            self.intake.expect(*due);
-        }
+    pub(super) fn settle(&mut self, settlement: Settlement, delivery: &Delivery, now: Now) {
         if let Some(order) = &settlement.hold {
             tracing::warn!(
                 scope = %order.cover.scope, subject = %shown(order), reason = %order.reason, who = %order.who,
@@ -194,7 +190,8 @@ impl Worker {
                 self.core.stop_covered(&order.cover, now);
             }
         }
-        self.settlements.push_back(Settling { settlement, ticket });
+        let home = self.core.scheduler.home_of(delivery);
+        self.settlements.push_back(Settling { settlement, ticket: delivery.ticket, home });
     }
 
     fn settled(&mut self, batch: Vec<Settling>, asked: Mono, answer: Result<Vec<Settled>, LedgerError>) {
@@ -203,7 +200,13 @@ impl Worker {
             Ok(answers) => {
                 let now = clock::now();
                 self.telling.settled(&answers, now.mono.since(asked), now.wall);
-                self.acks.extend(batch.iter().filter_map(|settling| settling.ticket));
+                for Settling { settlement, ticket, home } in batch {
+                    // Only now there is a row to be claimed.
+                    if let Fate::Retry { due, .. } = settlement.fate {
+                        self.intake.expect(home, due);
+                    }
+                    self.acks.extend(ticket);
+                }
             }
             Err(error) => {
                 for settlement in batch.into_iter().rev() {
@@ -220,7 +223,7 @@ impl Worker {
             Ok(holds) => {
                 // At its end a hold lets one parked row out to try it, and somebody must ask for that row.
                 for until in holds.iter().filter(|hold| hold.probe).filter_map(|hold| hold.until) {
-                    self.intake.expect(until);
+                    self.intake.expect(None, until);
                 }
                 self.core.scheduler.set_holds(HoldSet::new(holds), clock::now());
                 let at_limit = self.core.scheduler.drain_at_limit(clock::now().mono);

@@ -37,7 +37,7 @@ impl Worker {
                     tickets.extend(delivery.ticket);
                 }
                 Pick::Defer(delivery, due, reason) => {
-                    self.intake.expect(due);
+                    self.intake.expect(self.core.scheduler.home_of(&delivery), due);
                     self.telling.metrics.pair_deferred.inc();
                     deferred.push(Deferral { key: delivery.job().key, due, reason, delivered: delivery.delivered() });
                     deferred_tickets.extend(delivery.ticket);

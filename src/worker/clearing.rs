@@ -54,8 +54,8 @@ impl Scheduler {
         let lane = &mut self.lanes[idx.slot()];
         self.pools[lane.key().pool.slot()].unlist(idx, lane);
         let drained: Vec<Delivery> = std::iter::from_fn(|| lane.pop()).collect();
-        lane.fresh_supply = Supply::UNKNOWN;
-        lane.timed_supply = Supply::UNKNOWN;
+        lane.fresh_supply = Supply::Told;
+        lane.timed_supply = Supply::Told;
         self.is_changed = true;
         self.out_of_hand(&drained);
         drained

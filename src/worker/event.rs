@@ -9,7 +9,7 @@ use crate::ledger::{
 use crate::outcome::Outcome;
 use crate::queue::Ticket;
 
-use super::index::NumberIdx;
+use super::index::{LaneIdx, NumberIdx};
 use super::intake::Wanted;
 use super::lane::Delivery;
 use super::reception::Aside;
@@ -72,6 +72,8 @@ pub(super) enum PutBack {
 pub(super) struct Settling {
     pub settlement: Settlement,
     pub ticket: Option<Ticket>,
+    /// Where the job comes back, if it does.
+    pub home: Option<LaneIdx>,
 }
 
 /// A request that has come to an outcome.

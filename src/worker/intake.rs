@@ -11,6 +11,7 @@ use crate::clock::{Mono, Timestamp};
 use crate::job::Priority;
 use crate::ledger::{Claimed, LaneRoom, Route};
 
+use super::due::Dues;
 use super::index::{LaneIdx, PoolIdx};
 use super::lane::{LaneKey, Supply};
 use super::scheduler::Scheduler;
@@ -27,6 +28,8 @@ const PROBE: usize = 8;
 const LOOKS_AT_ONCE: usize = 128;
 /// A round begins at least so often.
 const ROUND_EVERY: Duration = Duration::from_secs(1);
+/// What nobody told of is looked for so often.
+const LOOK_ANYWAY: Duration = Duration::from_secs(5);
 /// A pool's rate is not summed up anew for so long.
 const RATE_HOLDS: Duration = Duration::from_millis(100);
 /// What a job is taken to weigh before any has been seen.
@@ -43,12 +46,13 @@ pub struct Caps {
 
 /// What is known of the source's lanes.
 ///
-/// With a thousand numbers there are thousands of lanes, and few of them have anything new at a time. So a lane is
-/// looked at when it gave a job away, and all of them in turn, a few at a time, whenever any may have something new.
+/// With a thousand numbers there are thousands of lanes, and few of them have anything new at a time. So a lane of which
+/// something is known is looked at when it gave a job away or a row of it falls due, and all of them in turn, a few at
+/// a time, whenever any may have something new.
 #[derive(Debug)]
 pub struct Intake {
     caps: Caps,
-    next_due: Option<Timestamp>,
+    dues: Dues,
     /// How often the source had something new: what a claim answers that was asked before says nothing of it.
     news: News,
     /// How many lanes are still to be looked at in this round.
@@ -57,6 +61,8 @@ pub struct Intake {
     turn: usize,
     /// When the last round began.
     round_at: Mono,
+    /// When there was last something new, or taken to be.
+    looked_at: Mono,
     /// Whether there was room left, and lanes to look at.
     goes_on: bool,
     /// What each pool can send a second, and when that was summed up.
@@ -88,11 +94,12 @@ impl Intake {
     pub fn new(caps: Caps) -> Self {
         Self {
             caps,
-            next_due: None,
+            dues: Dues::default(),
             news: News { fresh: 1, timed: 1 },
             unseen: usize::MAX,
             turn: 0,
             round_at: Mono::from_nanos(0),
+            looked_at: Mono::from_nanos(0),
             goes_on: true,
             rates: HashMap::new(),
         }
@@ -100,7 +107,7 @@ impl Intake {
 
     /// When the next row that waits for a time falls due, as far as is known.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.next_due
+        self.dues.next()
     }
 
     /// Whether there are lanes left to look at, and room for what they may have.
@@ -108,9 +115,9 @@ impl Intake {
         self.goes_on
     }
 
-    /// A row will fall due then.
-    pub fn expect(&mut self, due: Timestamp) {
-        self.next_due = Some(self.next_due.map_or(due, |known| known.min(due)));
+    /// A row of this lane will fall due then; of any lane, if none is named.
+    pub fn expect(&mut self, lane: Option<LaneIdx>, due: Timestamp) {
+        self.dues.expect(lane, due);
     }
 
     /// The source may have something new in any lane.
@@ -127,17 +134,7 @@ impl Intake {
 
     /// What to claim now; nothing where no lane has both room and something to come.
     pub fn wanted(&mut self, scheduler: &mut Scheduler, mono: Mono, wall: Timestamp) -> Wanted {
-        if self.next_due.is_some_and(|due| due <= wall) {
-            self.next_due = None;
-            self.news.timed += 1;
-            self.begin_round();
-        }
-        // What is not told, as that a number may be looked at again, is found within a second.
-        if std::mem::take(&mut scheduler.is_changed) || mono.since(self.round_at) >= ROUND_EVERY {
-            self.rates.clear();
-            self.round_at = mono;
-            self.begin_round();
-        }
+        self.hear(scheduler, mono, wall);
         let mut wanted = Wanted { news: self.news, at: mono, ..Wanted::default() };
         let mut left = self.left(scheduler).min(MOST_AT_ONCE);
         self.unseen = self.unseen.min(scheduler.lanes.len());
@@ -148,7 +145,7 @@ impl Intake {
             && let Some(idx) = lower.pop_front()
         {
             scheduler.lanes[idx.slot()].is_lower = false;
-            left -= self.ask(idx, left - kept, scheduler, &mut wanted);
+            left -= self.ask(idx, left - kept, None, scheduler, &mut wanted);
         }
         scheduler.lower = lower;
         for _ in 0..LOOKS_AT_ONCE {
@@ -159,28 +156,59 @@ impl Intake {
             self.turn = idx.slot() + 1;
             self.unseen -= 1;
             if !wanted.lanes.contains(&idx) {
-                left -= self.ask(idx, left, scheduler, &mut wanted);
+                left -= self.ask(idx, left, Some(self.news), scheduler, &mut wanted);
             }
         }
         self.goes_on = left > 0 && self.unseen > 0;
         wanted
     }
 
+    /// Sees what fell due, and what else may have changed.
+    fn hear(&mut self, scheduler: &mut Scheduler, mono: Mono, wall: Timestamp) {
+        while let Some(lane) = self.dues.pop(wall) {
+            scheduler.lanes[lane.slot()].timed_supply.tell();
+            scheduler.note_lower(lane);
+        }
+        if self.dues.pop_anywhere(wall) {
+            self.news.timed += 1;
+            self.begin_round();
+        }
+        // What another worker was told before it lost a number, and the like.
+        if mono.since(self.looked_at) >= LOOK_ANYWAY {
+            self.looked_at = mono;
+            self.look_again();
+        }
+        // What is not told, as that a number may be looked at again, is found within a second.
+        if std::mem::take(&mut scheduler.is_changed) || mono.since(self.round_at) >= ROUND_EVERY {
+            self.rates.clear();
+            self.round_at = mono;
+            self.begin_round();
+        }
+    }
+
     /// Asks for as much of a lane as there is room for, and says how much that is.
-    fn ask(&mut self, idx: LaneIdx, left: usize, scheduler: &mut Scheduler, wanted: &mut Wanted) -> usize {
+    fn ask(
+        &mut self,
+        idx: LaneIdx,
+        left: usize,
+        news: Option<News>,
+        scheduler: &mut Scheduler,
+        wanted: &mut Wanted,
+    ) -> usize {
         let now = wanted.at;
         let lane = &scheduler.lanes[idx.slot()];
-        let (fresh, timed) = (lane.fresh_supply, lane.timed_supply);
-        if !fresh.is_there(self.news.fresh) && !timed.is_there(self.news.timed) {
+        let fresh = Some(lane.fresh_supply).filter(|supply| supply.is_there(news.map(|news| news.fresh)));
+        let timed = Some(lane.timed_supply).filter(|supply| supply.is_there(news.map(|news| news.timed)));
+        if fresh.is_none() && timed.is_none() {
             return 0;
         }
         let key = lane.key();
         let few = if key.priority == Priority::Bulk { scheduler.bulk_room(key.pool, now) } else { None };
         let target = self.target(scheduler, key, now).min(self.caps.count);
         let lane = &scheduler.lanes[idx.slot()];
-        let fresh_room = room(fresh, self.news.fresh, target, lane.fresh_rows(), target / 2);
+        let fresh_room = room(fresh, target, lane.fresh_rows(), target / 2);
         let fresh_room = fresh_room.min(few.unwrap_or(u32::MAX) as usize);
-        let timed_room = room(timed, self.news.timed, target / 4 + LEAST, lane.timed(), 0);
+        let timed_room = room(timed, target / 4 + LEAST, lane.timed(), 0);
         if target == 0 || fresh_room + timed_room == 0 {
             return 0;
         }
@@ -197,8 +225,12 @@ impl Intake {
 
     /// What the ledger answered to a claim. The rows themselves are pushed by the caller.
     pub fn learn(&mut self, scheduler: &mut Scheduler, wanted: &Wanted, claimed: &Claimed) {
-        if let Some(due) = claimed.next_due {
-            self.expect(due);
+        for (lane, due) in wanted.lanes.iter().zip(&claimed.dues) {
+            due.iter().for_each(|due| self.dues.expect(Some(*lane), *due));
+        }
+        let known = claimed.dues.iter().flatten().min();
+        if let Some(due) = claimed.next_due.filter(|due| known.is_none_or(|known| due < known)) {
+            self.dues.expect(None, due);
         }
         let mut timed = vec![0_u32; wanted.lanes.len()];
         // What is let out from under a hold comes into room for timed rows first.
@@ -218,7 +250,9 @@ impl Intake {
             if room.timed > 0 {
                 lane.timed_supply = supply(timed[position] >= room.timed, wanted.news.timed);
             }
-            scheduler.note_lower(wanted.lanes[position]);
+            if lane.fresh_supply == Supply::Left || lane.timed_supply == Supply::Left {
+                scheduler.note_lower(wanted.lanes[position]);
+            }
         }
     }
 
@@ -246,12 +280,13 @@ impl Intake {
 }
 
 /// Room for more, but not for so little that it is not worth asking, and not for much where there may be nothing.
-fn room(supply: Supply, news: u64, target: usize, in_hand: usize, least: usize) -> usize {
+fn room(supply: Option<Supply>, target: usize, in_hand: usize, least: usize) -> usize {
     let room = target.saturating_sub(in_hand);
     match supply {
-        Supply::Left if room >= least => room,
-        Supply::DryAt(_) if supply.is_there(news) && room >= least => room.min(PROBE),
-        Supply::Left | Supply::DryAt(_) => 0,
+        Some(_) if room < least => 0,
+        Some(Supply::Left) => room,
+        Some(Supply::Told | Supply::DryAt(_)) => room.min(PROBE),
+        None => 0,
     }
 }
 
@@ -306,7 +341,7 @@ mod tests {
             intake.look_again();
         }
         let asked = wanted.rooms.len();
-        let nothing = Claimed { more: vec![false; asked], ..Claimed::default() };
+        let nothing = Claimed { more: vec![false; asked], dues: vec![None; asked], ..Claimed::default() };
         intake.learn(&mut core.scheduler, &wanted, &nothing);
         if asked == 0 { 0 } else { asked + ask_in_vain(intake, core, false) }
     }

@@ -98,19 +98,25 @@ pub struct Lane {
 pub(super) enum Supply {
     /// The last claim left some.
     Left,
+    /// Some have come since, as far as is known.
+    Told,
     /// There were none at this news; what came later is not known.
     DryAt(u64),
 }
 
 impl Supply {
-    /// Nothing was ever asked.
-    pub(super) const UNKNOWN: Self = Self::DryAt(0);
+    /// Some may have come.
+    pub(super) fn tell(&mut self) {
+        if matches!(self, Self::DryAt(_)) {
+            *self = Self::Told;
+        }
+    }
 
-    /// Whether there may be some, if the latest news is this.
-    pub(super) fn is_there(self, news: u64) -> bool {
+    /// Whether there may be some, if the latest news is this; without news, only what is known of this very lane counts.
+    pub(super) fn is_there(self, news: Option<u64>) -> bool {
         match self {
-            Self::Left => true,
-            Self::DryAt(then) => then < news,
+            Self::Left | Self::Told => true,
+            Self::DryAt(then) => news.is_some_and(|news| then < news),
         }
     }
 }
@@ -126,8 +132,8 @@ impl Lane {
             pass: 0,
             listed: None,
             spill: Spill::default(),
-            fresh_supply: Supply::UNKNOWN,
-            timed_supply: Supply::UNKNOWN,
+            fresh_supply: Supply::Told,
+            timed_supply: Supply::Told,
             is_lower: false,
         }
     }

@@ -216,7 +216,10 @@ impl Core {
         // What is only renewed changes nothing, unless it had run out.
         let was_able = self.scheduler.numbers[number.slot()].is_able(now);
         self.scheduler.numbers[number.slot()].set_tenure(tenure, now);
-        self.scheduler.is_changed |= !was_able;
+        if !was_able {
+            self.scheduler.is_changed = true;
+            self.scheduler.tell_lanes_of(number);
+        }
         self.scheduler.refresh(number, now);
     }
 

@@ -8,6 +8,7 @@ mod asking;
 pub mod attempt;
 mod clearing;
 pub mod drain;
+mod due;
 mod event;
 pub mod fleet_change;
 pub mod index;

@@ -172,6 +172,11 @@ impl Scheduler {
         self.lane_of.get(&LaneKey { pool, pinned, priority }).copied()
     }
 
+    /// The lane to which a job would come back, if this worker serves it.
+    pub fn home_of(&self, delivery: &Delivery) -> Option<LaneIdx> {
+        self.lane_of(delivery.route(), delivery.job().priority)
+    }
+
     /// Sends a second that a number can do now; nothing while it is not able.
     pub fn rate_of(&self, number: NumberIdx, now: Mono) -> f64 {
         let number = &self.numbers[number.slot()];
@@ -267,6 +272,16 @@ impl Scheduler {
     pub(super) fn note_lower(&mut self, idx: LaneIdx) {
         if !std::mem::replace(&mut self.lanes[idx.slot()].is_lower, true) {
             self.lower.push_back(idx);
+        }
+    }
+
+    /// What waits for this number is not known: others were told of it.
+    pub(super) fn tell_lanes_of(&mut self, number: NumberIdx) {
+        let open = self.pools[self.numbers[number.slot()].spec.pool.slot()].open;
+        for lane in open.into_iter().chain(self.pinned[number.slot()]) {
+            self.lanes[lane.slot()].fresh_supply.tell();
+            self.lanes[lane.slot()].timed_supply.tell();
+            self.note_lower(lane);
         }
     }
 

@@ -121,6 +121,6 @@ impl Worker {
         let (key, attempt) = (admission.key(), admission.attempt());
         let delivered = delivery.delivered();
         let settlement = Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered };
-        self.settle(settlement, delivery.ticket, now);
+        self.settle(settlement, &delivery, now);
     }
 }

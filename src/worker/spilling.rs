@@ -59,7 +59,7 @@ impl Scheduler {
     /// The ledger, asked at that time, had no more fresh rows of a lane.
     pub fn caught_up(&mut self, lane: LaneIdx, asked: Mono) {
         let lane = &mut self.lanes[lane.slot()];
-        let is_dry = lane.fresh_supply != Supply::Left && lane.fresh_supply != Supply::UNKNOWN;
+        let is_dry = matches!(lane.fresh_supply, Supply::DryAt(_));
         if is_dry && lane.spill.under_way == 0 {
             lane.spill.since = lane.spill.since.filter(|since| *since >= asked);
         }

@@ -128,7 +128,8 @@ pub(super) async fn wait(tx: &Tx<'_>, waits: &[(&Standing, Wait<'_>)]) -> Result
     for (job, wait) in waits {
         tx.tally.remove(job.state, job.reason);
         tx.tally.add(State::Waiting, Some(wait.reason));
-        if matches!(wait.place, Place::Due(_)) {
+        // What is due later, whoever put it there knows.
+        if matches!(wait.place, Place::Due(due) if due <= wait.at) {
             tx.stir(Stir::Work);
         }
     }

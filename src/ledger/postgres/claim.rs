@@ -292,7 +292,8 @@ impl Pass<'_> {
 
     /// Puts the answer together, with what each lane has left.
     async fn finish(self, next_due: Option<Timestamp>, has_lifted: bool) -> Result<Claimed, LedgerError> {
-        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; self.ask.rooms.len()], next_due };
+        let asked = self.ask.rooms.len();
+        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; asked], dues: vec![None; asked], next_due };
         if !self.queues.is_empty() {
             self.note_stalled(&mut claimed).await?;
         }
@@ -312,6 +313,7 @@ impl Pass<'_> {
                 _ if timed && lane.timed > 0 => Some(ask.now),
                 due => due,
             };
+            claimed.dues[lane.place] = due;
             claimed.next_due = [claimed.next_due, due].into_iter().flatten().min();
         }
         taken.sort_unstable_by_key(|taken| taken.order);

@@ -84,6 +84,10 @@ impl Desk {
             .execute(
                 params![job.seq, wait.reason.as_str(), wait.code, wait.charged, wait.lost, wait.at.as_millis(),],
             )?;
+        // What is due later, whoever put it there knows.
+        if matches!(wait.place, Place::Due(due) if due <= wait.at) {
+            self.stir_work();
+        }
         let turn = self.follow(job, wait, until)?;
         self.tally.remove(job.state, job.reason);
         self.tally.add(State::Waiting, Some(wait.reason));
@@ -98,7 +102,6 @@ impl Desk {
                     .conn
                     .prepare_cached("UPDATE waiting SET owned = 0, held = 0, class = 0, due_at = ?2 WHERE seq = ?1")?
                     .execute(params![seq, due.as_millis()])?;
-                self.stir_work();
                 (moved, Some(due))
             }
             Place::Under(hold) => {

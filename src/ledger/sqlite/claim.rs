@@ -96,7 +96,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Fills the room of one lane, and says whether it has more.
-    fn fill(&mut self, lane: &Lane<'_>) -> Result<bool, LedgerError> {
+    fn fill(&mut self, lane: &Lane<'_>, at: usize) -> Result<bool, LedgerError> {
         let (mut timed, mut fresh) = (lane.room.timed, lane.room.fresh);
         self.ask_queues_anew();
         for hold in std::mem::take(&mut self.trials) {
@@ -116,11 +116,11 @@ impl<'a> Pass<'a> {
         let may_be_fresh = lane.room.fresh > 0 && (fresh == 0 || self.ended >= MOST_ENDED);
         fresh -= self.let_out(lane, fresh)?;
         fresh -= self.let_in(lane, fresh)?;
-        self.note_next_due(lane.id)?;
+        self.claimed.dues[at] = self.next_due(lane.id)?;
         let has_timed = may_be_timed && self.has_timed(lane.id)?;
         if has_timed && timed > 0 {
             // The worker takes room that was not filled for a sign that no row is due.
-            self.claimed.next_due = Some(self.now);
+            self.claimed.dues[at] = Some(self.now);
         }
         let may_be_let_out = timed + fresh == 0 || self.ended >= MOST_ENDED;
         let may_be_let_in = self.may_let_in(lane, !may_be_let_out)?;
@@ -216,7 +216,7 @@ impl<'a> Pass<'a> {
         Ok(self.has_lifted && self.desk.conn.prepare_cached(sql)?.exists([lane])?)
     }
 
-    fn note_next_due(&mut self, lane: i64) -> Result<(), LedgerError> {
+    fn next_due(&self, lane: i64) -> Result<Option<Timestamp>, LedgerError> {
         let due: Option<i64> = self
             .desk
             .conn
@@ -226,9 +226,7 @@ impl<'a> Pass<'a> {
             )?
             .query_row([lane, self.now.as_millis()], |row| row.get(0))
             .optional()?;
-        let due = due.map(Timestamp::from_millis);
-        self.claimed.next_due = [self.claimed.next_due, due].into_iter().flatten().min();
-        Ok(())
+        Ok(due.map(Timestamp::from_millis))
     }
 }
 
@@ -241,17 +239,20 @@ impl Desk {
             in_order.sort_by_key(|at| rooms[*at].priority.index());
         }
         pass.claimed.more = vec![false; rooms.len()];
+        pass.claimed.dues = vec![None; rooms.len()];
         for at in in_order {
             let room = &rooms[at];
             // A lane that the file does not know has no rows.
             pass.claimed.more[at] = match self.lanes.find(&self.conn, &room.route, room.priority)? {
-                Some(id) => pass.fill(&Lane { id, room })?,
+                Some(id) => pass.fill(&Lane { id, room }, at)?,
                 None => false,
             };
         }
         for hold in &pass.opened {
             self.drop_if_empty(*hold)?;
         }
+        let dues = pass.claimed.dues.iter().copied();
+        pass.claimed.next_due = dues.chain([pass.claimed.next_due]).flatten().min();
         Ok(pass.claimed)
     }
 

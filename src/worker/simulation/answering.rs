@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::ledger::{Fate, Settlement};
+
 use super::fold::Life;
 use super::shell::{Reply, Request};
 use super::world::{Event, Word, World};
@@ -32,7 +34,15 @@ impl World {
                 for settlement in &settlements {
                     let _stale_or_done = self.fold.settle(settlement, wall);
                 }
-                self.tell_all(settlements.iter().any(|one| one.hold.is_some() || one.lift.is_some()));
+                let is_back = |one: &Settlement| match &one.fate {
+                    Fate::Retry { due, .. } => *due <= one.at,
+                    Fate::Park { .. } => true,
+                    Fate::Accepted { .. } | Fate::End { .. } | Fate::Unknown { .. } => false,
+                };
+                let holds = settlements.iter().any(|one| one.hold.is_some() || one.lift.is_some());
+                if holds || settlements.iter().any(is_back) {
+                    self.tell_all(holds);
+                }
                 Reply::Settled
             }
             Request::Park(parked) => {

@@ -149,11 +149,11 @@ impl Fold {
             let line = self.free.entry(lane(&room.route, room.priority)).or_default();
             let mut left = [room.timed, room.fresh];
             let mut taken = Vec::new();
-            let mut more = false;
+            let (mut more, mut next) = (false, None);
             let first_fresh = (true, Timestamp::from_millis(0), 0);
             for (_, due, seq) in line.range(..first_fresh).copied() {
                 if due > now {
-                    claimed.next_due = Some(claimed.next_due.map_or(due, |known: Timestamp| known.min(due)));
+                    next = Some(due);
                     break;
                 }
                 let Some(rest) = left[0].checked_sub(1) else { break };
@@ -169,6 +169,7 @@ impl Fold {
                 taken.push((seq, None));
             }
             claimed.more.push(more);
+            claimed.dues.push(next);
             for (seq, due_at) in taken {
                 self.put(seq, Place::Waiting { due: due_at, hold: None, claimed: Some(life) });
                 let routed = self.rows[&seq].routed.clone();

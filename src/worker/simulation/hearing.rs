@@ -2,7 +2,7 @@
 
 use crate::clock::Now;
 use crate::hold::HoldSet;
-use crate::ledger::{Admitted, Claimed, Routed, Settlement};
+use crate::ledger::{Admitted, Claimed, Fate, Routed, Settlement};
 use crate::outcome::Outcome;
 use crate::worker::lane::Delivery;
 use crate::worker::number::Ready;
@@ -24,7 +24,14 @@ impl Shell {
             (Waiting::Admit(choices, asked), Reply::Admitted(answers)) => {
                 self.admitted(choices.into_iter().zip(answers), asked, chance, now)?;
             }
-            (Waiting::Settle(_), Reply::Settled) => chance.pass(Point::Settled)?,
+            (Waiting::Settle(batch), Reply::Settled) => {
+                for (settlement, home) in batch {
+                    if let Fate::Retry { due, .. } = settlement.fate {
+                        self.intake.expect(home, due);
+                    }
+                }
+                chance.pass(Point::Settled)?;
+            }
             (Waiting::Put(_), Reply::Done) => {}
             (Waiting::Look, Reply::Rows(rows)) => self.shift(&rows, now),
             (Waiting::Renew(sent), Reply::Leases(held)) => {
@@ -135,7 +142,8 @@ impl Shell {
         let lift = probe.filter(|_| matches!(outcome, Outcome::Accepted { .. }));
         let (key, attempt) = (admission.key(), admission.attempt());
         let Reading { fate, hold, .. } = reading;
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold, lift, delivered: None }, now);
+        let settlement = Settlement { key, attempt, at: now.wall, fate, hold, lift, delivered: None };
+        self.settle(settlement, &delivery, now);
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl Shell {
             let number = self.core.scheduler.indices().nth(slot).expect("every worker knows every number");
             self.core.set_tenure(number, None, now.mono);
             for ready in self.core.clear_pad_of(number) {
-                self.unsent(&ready.admission, NotSentCause::LastLook, now);
+                self.unsent(&ready, NotSentCause::LastLook, now);
                 self.core.stopped(number, ready.probe, now.mono);
             }
         }

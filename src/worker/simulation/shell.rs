@@ -11,10 +11,11 @@ use crate::ledger::{
     Admission, AdmitRequest, Admitted, Claimed, Fate, Hand, LaneRoom, Lease, LeaseRow, LeaseTimes, Routed, Settlement,
 };
 use crate::outcome::NotSentCause;
-use crate::worker::index::NumberIdx;
+use crate::worker::index::{LaneIdx, NumberIdx};
 use crate::worker::intake::{Caps, Intake, Wanted};
 use crate::worker::lane::Delivery;
 use crate::worker::launch::{Core, Launch, Start};
+use crate::worker::number::Ready;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
 use super::chance::{Chance, Died, Point};
@@ -72,7 +73,7 @@ pub(super) enum Reply {
 pub(super) enum Waiting {
     Claim(Wanted),
     Admit(Vec<Choice>, Now),
-    Settle(Vec<Settlement>),
+    Settle(Vec<(Settlement, Option<LaneIdx>)>),
     Put(Request),
     Count,
     Look,
@@ -111,7 +112,8 @@ pub(super) struct Shell {
     /// The numbers that it was promised something for in this turn: for the judge too.
     pub promised: Vec<NumberIdx>,
     pub(super) intake: Intake,
-    pub(super) settlements: VecDeque<Settlement>,
+    /// Each with the lane to which its job comes back.
+    pub(super) settlements: VecDeque<(Settlement, Option<LaneIdx>)>,
     /// What failed and must be put back all the same.
     pub(super) unput: Vec<Request>,
     pub(super) calls: BTreeMap<u64, Waiting>,
@@ -200,8 +202,9 @@ impl Shell {
             && !self.settlements.is_empty()
             && self.under_way(|call| matches!(call, Waiting::Settle(_))) < MOST_SETTLING
         {
-            let batch: Vec<Settlement> = self.settlements.drain(..self.settlements.len().min(20)).collect();
-            self.ask(Waiting::Settle(batch.clone()), Request::Settle(batch));
+            let batch: Vec<_> = self.settlements.drain(..self.settlements.len().min(20)).collect();
+            let settlements = batch.iter().map(|(settlement, _)| settlement.clone()).collect();
+            self.ask(Waiting::Settle(batch), Request::Settle(settlements));
             chance.pass(Point::Settling)?;
         }
         Ok(())
@@ -220,7 +223,7 @@ impl Shell {
                 }
                 Start::Stopped(ready, number, cause) => {
                     let probe = ready.probe;
-                    self.unsent(&ready.admission, cause, now);
+                    self.unsent(&ready, cause, now);
                     self.core.stopped(number, probe, now.mono);
                 }
                 Start::WaitUntil(at) => {
@@ -232,20 +235,18 @@ impl Shell {
         }
     }
 
-    pub(super) fn unsent(&mut self, admission: &Admission, cause: NotSentCause, now: Now) {
+    pub(super) fn unsent(&mut self, ready: &Ready, cause: NotSentCause, now: Now) {
         let fate = Fate::Retry { due: now.wall, reason: cause.reason(), code: None, charged: false };
-        let (key, attempt) = (admission.key(), admission.attempt());
-        self.settle(Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None }, now);
+        let (key, attempt) = (ready.admission.key(), ready.admission.attempt());
+        let settlement = Settlement { key, attempt, at: now.wall, fate, hold: None, lift: None, delivered: None };
+        self.settle(settlement, &ready.delivery, now);
     }
 
-    pub(super) fn settle(&mut self, settlement: Settlement, now: Now) {
-        if let Fate::Retry { due, .. } = &settlement.fate {
-            self.intake.expect(*due);
-        }
+    pub(super) fn settle(&mut self, settlement: Settlement, delivery: &Delivery, now: Now) {
         if let Some(order) = settlement.hold.as_ref().filter(|order| reading::covers_numbers(order.cover.scope)) {
             self.core.stop_covered(&order.cover, now);
         }
-        self.settlements.push_back(settlement);
+        self.settlements.push_back((settlement, self.core.scheduler.home_of(delivery)));
     }
 
     fn choose(&mut self, chance: &mut Chance, now: Now) -> Result<Option<Mono>, Died> {
@@ -266,7 +267,7 @@ impl Shell {
                 }
                 Pick::Park(delivery, hold) => parked.push((delivery.job().key, hold)),
                 Pick::Defer(delivery, until, _) => {
-                    self.intake.expect(until);
+                    self.intake.expect(self.core.scheduler.home_of(&delivery), until);
                     deferred.push((delivery.job().key, until));
                 }
                 Pick::WaitUntil(at) => {
@@ -333,7 +334,7 @@ impl Shell {
 
     pub(super) fn clear_pad(&mut self, now: Now) {
         for (_, ready) in self.core.clear_pad() {
-            self.unsent(&ready.admission, NotSentCause::Draining, now);
+            self.unsent(&ready, NotSentCause::Draining, now);
         }
     }
 
