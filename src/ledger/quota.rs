@@ -188,7 +188,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Whether the ledger was asked who waits for places of this portfolio.
+    /// Whether it was looked up who waits for places of this portfolio: once a batch is enough.
     pub(super) fn is_known(&self, portfolio: &str) -> bool {
         self.found.contains_key(portfolio)
     }

@@ -112,10 +112,17 @@ async fn stands_behind(
     if places.has_place(person) || !places.has_free(portfolio, priority) {
         return Ok(false);
     }
-    if !line.is_known(portfolio)
-        && let Some(hold) = tx.desk.holds.known(tx).await?.set.at_limit(portfolio)
-    {
-        line.learn(portfolio, in_line(tx, hold.id).await?.into_iter());
+    if !line.is_known(portfolio) {
+        // This transaction has read them after it had the lock, under which quotas' holds are placed.
+        let known = match tx.desk.holds.remembered() {
+            Some(known) => known,
+            None => tx.desk.holds.known(tx).await?,
+        };
+        let waiting = match known.set.at_limit(portfolio) {
+            Some(hold) => in_line(tx, hold.id).await?,
+            None => Vec::new(),
+        };
+        line.learn(portfolio, waiting.into_iter());
     }
     Ok(line.is_before(portfolio, priority))
 }
