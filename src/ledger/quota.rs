@@ -5,6 +5,7 @@
 //! Places are counted by slots of the moment at which the latest such message must have been answered: a slot that is
 //! partly over counts whole, so the count is never too low.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::job::{Job, Priority};
-use crate::outcome::State;
+use crate::outcome::{Reason, State};
 
 /// The kind under which portfolios lie in the ledger.
 pub const PORTFOLIO: &str = "portfolio";
@@ -168,6 +169,55 @@ pub fn needs_place(job: &Job) -> bool {
     job.message.template.is_some()
 }
 
+/// Who waits for places, as far as one batch of admissions knows: the most urgent of each portfolio.
+///
+/// A place that falls free while jobs wait for one is theirs, by priority and age: a claim gives it out. So who comes
+/// new and needs a place waits behind them, unless it is more urgent than every one of them. Whether there is a place
+/// for those before it need not be asked: the share of who is as urgent or more is no smaller than its own.
+///
+/// Nobody waits for ever for a place that is free. Who is parked in spite of one comes out with the next claim of its
+/// own lane, if nobody before it came for the place: claims let out what is in the lanes they ask for, and jobs in lanes
+/// that nobody asks for, as while a number is paused, cost others that one turn and no more. Jobs for a number that
+/// no worker has are not counted at all.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// By portfolio, what was found in the ledger.
+    found: HashMap<String, Option<Priority>>,
+    /// Those who came to wait with this batch.
+    joined: HashMap<String, Priority>,
+}
+
+impl Line {
+    /// Whether it was looked up who waits for places of this portfolio: once a batch is enough.
+    pub(super) fn is_known(&self, portfolio: &str) -> bool {
+        self.found.contains_key(portfolio)
+    }
+
+    /// Those who wait for places of a portfolio have these priorities.
+    pub(super) fn learn(&mut self, portfolio: &str, waiting: impl Iterator<Item = Priority>) {
+        self.found.insert(portfolio.to_owned(), waiting.min());
+    }
+
+    /// A job of this priority waits too.
+    pub(super) fn join(&mut self, portfolio: &str, priority: Priority) {
+        let most_urgent = self.joined.entry(portfolio.to_owned()).or_insert(priority);
+        *most_urgent = priority.min(*most_urgent);
+    }
+
+    /// Whether any of them goes before one that comes now.
+    pub(super) fn is_before(&self, portfolio: &str, priority: Priority) -> bool {
+        let found = self.found.get(portfolio).copied().flatten();
+        let joined = self.joined.get(portfolio).copied();
+        found.into_iter().chain(joined).any(|waiting| waiting <= priority)
+    }
+}
+
+/// Whether a job has had its turn in the line for a place: it came out with one, perhaps of another portfolio than the
+/// one in whose name it is sent, or from under a hold that was lifted.
+pub(super) fn has_waited(state: State, reason: Option<Reason>) -> bool {
+    state == State::Waiting && reason == Some(Reason::MessagingLimit)
+}
+
 /// How many attempts of a job have no outcome, but for the last one: it has one now.
 pub(super) fn in_doubt(state: State, lost: u32) -> u32 {
     lost.saturating_sub(u32::from(matches!(state, State::Unknown | State::Unresolved)))
@@ -205,6 +255,22 @@ mod tests {
         assert_eq!(RULES.free(250, 300, Priority::Urgent), 0);
         let elsewhere = QuotaRules { used_elsewhere: 100, ..RULES };
         assert_eq!(elsewhere.free(250, 100, Priority::High), 50);
+    }
+
+    #[test]
+    fn who_comes_new_goes_before_those_that_are_less_urgent() {
+        let mut line = Line::default();
+        assert!(!line.is_before("one", Priority::Bulk));
+        line.learn("one", [Priority::Bulk, Priority::Normal].into_iter());
+        let after =
+            |line: &Line| Priority::ALL.iter().map(|priority| line.is_before("one", *priority)).collect::<Vec<_>>();
+        assert_eq!(after(&line), [false, false, true, true]);
+        assert!(!line.is_before("another", Priority::Bulk));
+        line.join("one", Priority::High);
+        line.join("one", Priority::Bulk);
+        assert_eq!(after(&line), [false, true, true, true]);
+        line.learn("one", std::iter::empty());
+        assert_eq!(after(&line), [false, true, true, true]);
     }
 
     #[test]

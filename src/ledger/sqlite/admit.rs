@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::hold::{Effect, Facts, Hold};
 use crate::job::{Campaign, Digest, NumberId};
 use crate::ledger::end::End;
+use crate::ledger::quota::Line;
 use crate::ledger::{Admission, AdmitRequest, Admitted, Dead, Hand, LedgerError};
 use crate::outcome::{Reason, State};
 
@@ -43,14 +44,15 @@ struct Leases<'a> {
 
 impl Desk {
     pub(super) fn admit(&self, requests: &[AdmitRequest], now: Timestamp) -> Result<Vec<Admitted>, LedgerError> {
-        let mut leases = Leases::default();
-        requests.iter().map(|request| self.admit_one(request, &mut leases, now)).collect()
+        let (mut leases, mut line) = (Leases::default(), Line::default());
+        requests.iter().map(|request| self.admit_one(request, &mut leases, &mut line, now)).collect()
     }
 
     fn admit_one<'a>(
         &self,
         request: &'a AdmitRequest,
         leases: &mut Leases<'a>,
+        line: &mut Line,
         now: Timestamp,
     ) -> Result<Admitted, LedgerError> {
         let job = &*request.routed.job;
@@ -103,7 +105,7 @@ impl Desk {
         if let Some(hold) = hold {
             return self.turn_away(standing, &hold, now);
         }
-        match self.mind_limit(standing, request, now)? {
+        match self.mind_limit(standing, request, line, now)? {
             Some(answer) => Ok(answer),
             None => self.let_go(standing, request, now),
         }

@@ -231,6 +231,16 @@ macro_rules! ledger_suite {
                 a_forgotten_person_is_counted_still,
                 places_that_are_over_are_forgotten_a_few_at_a_time,
             }
+            ledger_quota_order {
+                a_place_that_falls_free_goes_to_who_waits,
+                who_is_more_urgent_goes_before_who_waits,
+                where_nobody_waits_who_comes_takes_the_place,
+                who_waits_for_a_number_that_nobody_has_keeps_nobody_waiting,
+                who_waits_in_a_lane_that_nobody_asks_for_keeps_nobody_waiting,
+                within_a_batch_who_comes_first_waits_first,
+                who_has_waited_does_not_wait_again,
+                no_place_stays_free_while_somebody_waits_for_it,
+            }
             ledger_quota_parked {
                 parked_jobs_come_out_as_places_are_freed,
                 the_most_urgent_come_out_first,

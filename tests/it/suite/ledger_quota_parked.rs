@@ -122,7 +122,7 @@ pub async fn a_raised_limit_lets_out_as_many_more(bench: &Bench) {
     assert_eq!((ids(&claimed), claimed.next_due), (vec!["a".to_owned(), "b".to_owned()], Some(at(DAY + 60))));
     assert_eq!(quota(&bench, 2).await.map(|row| (row.limit, row.taken, row.parked)), Some((Some(3), 3, 1)));
     say_limit(&bench, MessagingLimit::Of(5), 3).await;
-    drop(begin(&steps, letter("fresh", 4), 3).await);
+    drop(go(ask(&steps, with(Priority::Urgent, letter("fresh", 4)), 3).await));
     assert_eq!(ids(&steps.claim(9, 9, at(3)).await), ["c"]);
 }
 
@@ -240,16 +240,14 @@ pub async fn a_hold_that_was_lifted_stands_again_over_rows_that_nobody_asked_for
     park(&steps, urgent(), 1).await;
     let now = DAY + 60;
     assert_eq!(bench.sweep(at(now), WAIT, 100).await.expect("swept").lifted, 1);
-    for n in 3..=4 {
-        send(&steps, letter(&format!("next {n}"), n), now).await;
-    }
-    let hold = park(&steps, letter("over", 5), now).await;
+    send(&steps, letter("next 3", 3), now).await;
+    send(&steps, letter("next 4", 4), now + HOUR).await;
+    let hold = park(&steps, letter("over", 5), now + HOUR).await;
     let standing = bench.holds().await.expect("listed");
     assert_eq!(standing.iter().map(|hold| hold.id).collect::<Vec<_>>(), [hold]);
     // Those that wait come out as there are places, the most urgent first.
     let lanes = || vec![room(9, 9), lane(Priority::Urgent, 9, 9)];
     let now = 2 * DAY + 120;
-    send(&steps, letter("one place", 6), now).await;
     let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
     assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["parked".to_owned()], Some(hold)));
     drop(go(ask_claimed(&steps, urgent(), now).await));

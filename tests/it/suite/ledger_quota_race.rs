@@ -33,6 +33,24 @@ pub async fn race(bench: &Bench) {
     let seen = bench.count("SELECT count(DISTINCT recipient) FROM seen").await;
     assert_eq!(taken(bench, 0).await, u64::try_from(seen).expect("a count"));
     assert!(seen > 0 && taken(bench, 0).await <= LIMIT);
+    tokio::time::timeout(PATIENCE, come_out(one)).await.expect("all come out in time");
+    let stands = quota(bench, 0).await.expect("it has a limit");
+    assert!(stands.parked == 0 || stands.taken == LIMIT, "a place is left that others wait for: {stands:?}");
+}
+
+/// Lets out whoever may come out.
+async fn come_out(ledger: &Ledger) {
+    let steps = Steps::of(ledger, WorkerId(Uuid::from_u128(1)), NUMBERS[0]).await;
+    loop {
+        let claimed = steps.claim(9, 9, at(0)).await;
+        if claimed.rows.is_empty() {
+            return;
+        }
+        for row in &claimed.rows {
+            let answer = steps.ask(timely(steps.request(claimed_job(row)), 0), at(0)).await;
+            assert!(matches!(answer, Admitted::Go(_) | Admitted::Parked(_)), "{answer:?}");
+        }
+    }
 }
 
 /// Asks for letters to people whom others write to as well, and gives many of them up.

@@ -25,6 +25,7 @@ mod ledger_people;
 mod ledger_postgres;
 mod ledger_quota;
 mod ledger_quota_ends;
+mod ledger_quota_order;
 mod ledger_quota_parked;
 #[cfg(feature = "services")]
 mod ledger_quota_race;

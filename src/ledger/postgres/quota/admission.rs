@@ -3,17 +3,18 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::super::admit::Ask;
-use super::super::desk::{Desk, Tx};
+use super::super::desk::{Desk, Stir, Tx};
 use super::super::free_form::{self, Reach};
 use super::super::holds;
 use super::super::standing::{Standing, uuid, uuids};
 use super::limits::Known;
+use super::parked::in_line;
 use super::places::{Person, Places};
 use super::returned::{give_back_elsewhere, portfolios_of, tell_who_waits};
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Effect, Hold, HoldOrder, Scope};
-use crate::job::NumberId;
-use crate::ledger::quota::in_doubt;
+use crate::job::{NumberId, Priority};
+use crate::ledger::quota::{Line, has_waited, in_doubt};
 use crate::ledger::{LedgerError, needs_place};
 use crate::outcome::Reason;
 
@@ -65,7 +66,7 @@ pub(in crate::ledger::postgres) async fn judge(
     let people: BTreeSet<Person> = limited.iter().map(|(ask, _)| person(ask)).collect();
     let mut places = Places::read(tx, &people, now).await?;
     let reaches = free_form::reaches(tx, &asked.iter().map(|(ask, _)| *ask).collect::<Vec<_>>()).await?;
-    let (mut holds, mut freed) = (HashMap::new(), BTreeSet::new());
+    let (mut line, mut holds, mut freed) = (Line::default(), HashMap::new(), BTreeSet::new());
     let mut verdicts = Vec::with_capacity(asked.len());
     for ((ask, job), reach) in asked.iter().zip(reaches) {
         let person = person(ask);
@@ -78,16 +79,52 @@ pub(in crate::ledger::postgres) async fn judge(
         if reach != Reach::Nobody && in_doubt(job.state, job.lost) == 0 && places.give_back(&person, key) {
             freed.insert(person.0.clone());
         }
+        let is_new = reach == Reach::Nobody && !has_waited(job.state, job.reason);
+        let stands_behind = is_new && stands_behind(tx, &mut line, &places, (&person, priority)).await?;
+        if stands_behind {
+            // There is a place: a claim gives it out.
+            tx.stir(Stir::Work);
+        }
         verdicts.push(match reach {
             Reach::Own => Verdict::Go,
             Reach::By(number) => Verdict::By(number),
-            Reach::Nobody if places.take(&person, key, priority, ask.request.deadline) => Verdict::Go,
-            Reach::Nobody => Verdict::Wait(hold_at_limit(tx, &mut holds, &person.0, ask.now).await?),
+            Reach::Nobody if !stands_behind && places.take(&person, key, priority, ask.request.deadline) => Verdict::Go,
+            Reach::Nobody => {
+                line.join(&person.0, priority);
+                Verdict::Wait(hold_at_limit(tx, &mut holds, &person.0, ask.now).await?)
+            }
         });
     }
     places.write(tx).await?;
     tell_who_waits(tx, &freed).await?;
     Ok(verdicts)
+}
+
+/// Whether a job that could take a place waits behind others that shall have it. They come and go under the same lock
+/// as the places themselves.
+async fn stands_behind(
+    tx: &Tx<'_>,
+    line: &mut Line,
+    places: &Places,
+    (person, priority): (&Person, Priority),
+) -> Result<bool, LedgerError> {
+    let portfolio = person.0.as_str();
+    if places.has_place(person) || !places.has_free(portfolio, priority) {
+        return Ok(false);
+    }
+    if !line.is_known(portfolio) {
+        // This transaction has read them after it had the lock, under which quotas' holds are placed.
+        let known = match tx.desk.holds.remembered() {
+            Some(known) => known,
+            None => tx.desk.holds.known(tx).await?,
+        };
+        let waiting = match known.set.at_limit(portfolio) {
+            Some(hold) => in_line(tx, hold.id).await?,
+            None => Vec::new(),
+        };
+        line.learn(portfolio, waiting.into_iter());
+    }
+    Ok(line.is_before(portfolio, priority))
 }
 
 fn person(ask: &Ask) -> Person {

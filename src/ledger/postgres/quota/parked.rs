@@ -8,6 +8,7 @@ use super::super::claim::{MOST_ENDED, Pass, Shelf};
 use super::super::desk::Tx;
 use super::super::hold_cache::Known;
 use super::super::holds;
+use super::super::words::known_word;
 use super::places::{Person, Places, next_freed};
 use crate::clock::Timestamp;
 use crate::hold::{Hold, HoldId, Scope};
@@ -27,6 +28,19 @@ const LET_IN: &str = "UPDATE waiting w SET owner = $2, held = 0 WHERE w.key = AN
 const LEFT: &str = "SELECT h.n, r.n FROM unnest($1::bigint[]) WITH ORDINALITY AS h (id, n)
     CROSS JOIN unnest($2::int[]) WITH ORDINALITY AS r (lane, n)
     WHERE EXISTS (SELECT 1 FROM waiting w WHERE w.held = h.id AND w.held > 0 AND w.lane = r.lane)";
+
+/// The priorities of those who wait under one hold in the lanes that anybody may ask for: one step for each lane with
+/// rows in it.
+const IN_LINE: &str = "WITH RECURSIVE parked (lane) AS (
+        (SELECT lane FROM waiting WHERE held = $1 AND held > 0 ORDER BY lane LIMIT 1)
+        UNION ALL
+        SELECT (SELECT w.lane FROM waiting w WHERE w.held = $1 AND w.held > 0 AND w.lane > p.lane
+                ORDER BY w.lane LIMIT 1)
+        FROM parked p WHERE p.lane IS NOT NULL
+    )
+    SELECT DISTINCT l.priority FROM parked p JOIN lanes l ON l.id = p.lane
+    WHERE l.pinned = '' OR EXISTS (SELECT 1 FROM leases s
+        WHERE s.name = 'number:' || l.pinned AND s.owner IS NOT NULL AND s.expires_at > clock_timestamp())";
 
 /// The holds under which rows of the lanes that a claim asks for wait for places.
 #[derive(Default)]
@@ -60,6 +74,12 @@ impl Queues {
     pub(in crate::ledger::postgres) fn is_empty(&self) -> bool {
         self.holds.is_empty()
     }
+}
+
+/// The priorities of those who wait under a hold and may come out.
+pub(super) async fn in_line(tx: &Tx<'_>, hold: HoldId) -> Result<Vec<Priority>, LedgerError> {
+    let rows = tx.query(IN_LINE, &[&hold.0]).await?;
+    rows.iter().filter_map(|row| known_word(row, 0).transpose()).collect()
 }
 
 async fn left(tx: &Tx<'_>, holds: &[i64], lanes: &[i32]) -> Result<Vec<Stall>, LedgerError> {

@@ -85,12 +85,15 @@ impl Places {
         Some(self.rules.free((*limit)?, u64::try_from(*counted).unwrap_or(0), priority))
     }
 
+    /// Whether a person has a place already.
+    pub(super) fn has_place(&self, person: &Person) -> bool {
+        self.latest(person).is_some_and(|latest| self.rules.counts(latest, self.now))
+    }
+
     /// Takes a place for a message that must have been answered by then; false if there is none. Who has one keeps it,
     /// whatever the limit.
     pub(super) fn take(&mut self, person: &Person, key: Uuid, priority: Priority, at: Timestamp) -> bool {
-        let before = self.latest(person);
-        let has_place = before.is_some_and(|latest| self.rules.counts(latest, self.now));
-        if !has_place && !self.has_free(&person.0, priority) {
+        if !self.has_place(person) && !self.has_free(&person.0, priority) {
             return false;
         }
         self.note(person, key, at);

@@ -2,13 +2,27 @@
 
 use super::super::change::{Place, Wait};
 use super::super::claim::{Found, Lane, Pass, Shelf};
-use super::super::desk::{Desk, Standing};
+use super::super::desk::{Desk, Standing, known_word};
 use super::places::Letter;
 use crate::clock::Timestamp;
 use crate::hold::{Cover, Effect, Hold, HoldId, HoldOrder, Scope};
 use crate::job::Priority;
+use crate::ledger::quota::{Line, has_waited};
 use crate::ledger::{AdmitRequest, Admitted, LedgerError, needs_place};
 use crate::outcome::Reason;
+
+/// The priorities of those who wait under one hold in the lanes that anybody may ask for: one step for each lane with
+/// rows in it.
+const IN_LINE: &str = "WITH RECURSIVE parked (lane) AS (
+        SELECT * FROM (SELECT lane FROM waiting WHERE held = ?1 AND held > 0 ORDER BY lane LIMIT 1)
+        UNION ALL
+        SELECT (SELECT w.lane FROM waiting w WHERE w.held = ?1 AND w.held > 0 AND w.lane > p.lane
+                ORDER BY w.lane LIMIT 1)
+        FROM parked p WHERE p.lane IS NOT NULL
+    )
+    SELECT DISTINCT l.priority FROM parked p CROSS JOIN lanes l ON l.id = p.lane
+    WHERE l.pinned = '' OR EXISTS (SELECT 1 FROM leases s
+        WHERE s.name = 'number:' || l.pinned AND s.owner IS NOT NULL AND s.expires_at > ?2)";
 
 /// Rows that wait for places of one portfolio, while a claim is made.
 pub(in crate::ledger::sqlite) struct Queue {
@@ -26,6 +40,7 @@ impl Desk {
         &self,
         standing: &Standing,
         request: &AdmitRequest,
+        line: &mut Line,
         now: Timestamp,
     ) -> Result<Option<Admitted>, LedgerError> {
         let (job, portfolio) = (&*request.routed.job, request.account.portfolio.as_str());
@@ -41,14 +56,49 @@ impl Desk {
         // It may have come out with a place of another portfolio, and go by a number of this one.
         self.give_back_elsewhere(standing.seq, standing.in_doubt(), portfolio, now)?;
         let letter = Letter { portfolio, recipient: job.to.expose(), key: job.key, priority: job.priority };
-        if self.take_place(letter, limit, request.deadline, now)? {
+        let stands_behind =
+            !has_waited(standing.state, standing.reason) && self.stands_behind(letter, limit, line, now)?;
+        if !stands_behind && self.take_place(letter, limit, request.deadline, now)? {
             return Ok(None);
         }
         let hold = self.hold_at_limit(portfolio, now)?;
+        line.join(portfolio, job.priority);
+        if stands_behind {
+            // There is a place: a claim gives it out.
+            self.stir_work();
+        }
         let (charged, lost) = (standing.charged, standing.lost);
         let (place, reason) = (Place::Under(&hold), Reason::MessagingLimit);
         self.wait(standing, &Wait { place, reason, code: None, at: now, charged, lost })?;
         Ok(Some(Admitted::Parked(hold.id)))
+    }
+
+    /// Whether a job that could take a place waits behind others that shall have it.
+    fn stands_behind(
+        &self,
+        letter: Letter<'_>,
+        limit: u64,
+        line: &mut Line,
+        now: Timestamp,
+    ) -> Result<bool, LedgerError> {
+        let Letter { portfolio, priority, .. } = letter;
+        let hold = self.holds.known(&self.conn)?.set.at_limit(portfolio).map(|hold| hold.id);
+        let Some(hold) = hold else { return Ok(false) };
+        if self.has_place_of_its_own(letter, now)? || self.free_places(portfolio, limit, priority, now)? == 0 {
+            return Ok(false);
+        }
+        if !line.is_known(portfolio) {
+            line.learn(portfolio, self.in_line(hold, now)?.into_iter());
+        }
+        Ok(line.is_before(portfolio, priority))
+    }
+
+    /// The priorities of those who wait under a hold and may come out.
+    fn in_line(&self, hold: HoldId, now: Timestamp) -> Result<Vec<Priority>, LedgerError> {
+        let mut find = self.conn.prepare_cached(IN_LINE)?;
+        let rows = find.query_map([hold.0, now.as_millis()], |row| Ok(known_word(row, 0)))?;
+        let known: Vec<Option<Priority>> = rows.map(|row| row?).collect::<Result<_, _>>()?;
+        Ok(known.into_iter().flatten().collect())
     }
 
     /// The hold under which jobs wait for places of a portfolio; it is placed if it does not stand.

@@ -50,6 +50,12 @@ impl Desk {
         Ok(true)
     }
 
+    /// Whether the person has a place already.
+    pub(super) fn has_place_of_its_own(&self, letter: Letter<'_>, now: Timestamp) -> Result<bool, LedgerError> {
+        let latest = self.latest(letter.portfolio, letter.recipient)?;
+        Ok(latest.is_some_and(|latest| self.quota.counts(latest, now)))
+    }
+
     /// How many places of a portfolio are free for jobs of this priority.
     pub(super) fn free_places(
         &self,
