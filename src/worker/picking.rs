@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::{Mono, Now};
 use crate::hold::{Effect, HoldSet, Passage};
+use crate::ledger::needs_place;
 use crate::outcome::Reason;
 
 use super::index::{LaneIdx, NumberIdx};
@@ -51,10 +52,14 @@ impl Scheduler {
     }
 
     fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
-        let key = self.lanes[lane.slot()].key();
+        let lane = &self.lanes[lane.slot()];
+        let key = lane.key();
         let class = Class::of(key.priority);
         match key.pinned {
-            None => self.pools[key.pool.slot()].next_number(class),
+            None => {
+                let needs_place = lane.deliveries().next().is_some_and(|next| needs_place(next.job()));
+                self.pools[key.pool.slot()].next_number(class, needs_place)
+            }
             Some(number) => self.numbers[number.slot()].listed[class as usize].map(|_| number),
         }
     }
