@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::clock::{Mono, Now};
 use crate::hold::{Effect, HoldSet, Passage};
-use crate::ledger::needs_place;
 use crate::outcome::Reason;
 
 use super::index::{LaneIdx, NumberIdx};
@@ -56,10 +55,7 @@ impl Scheduler {
         let key = lane.key();
         let class = Class::of(key.priority);
         match key.pinned {
-            None => {
-                let needs_place = lane.deliveries().next().is_some_and(|next| needs_place(next.job()));
-                self.pools[key.pool.slot()].next_number(class, needs_place)
-            }
+            None => self.pools[key.pool.slot()].next_number(class, lane.needs_place()),
             Some(number) => self.numbers[number.slot()].listed[class as usize].map(|_| number),
         }
     }
