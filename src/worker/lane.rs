@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::job::{Job, Priority};
-use crate::ledger::{Route, Routed};
+use crate::ledger::{Route, Routed, needs_place};
 use crate::queue::Ticket;
 
 use super::index::{NumberIdx, PoolIdx};
@@ -175,6 +175,11 @@ impl Lane {
     /// All that is in hand.
     pub(super) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
         self.timed.iter().chain(&self.fresh)
+    }
+
+    /// Whether the job that goes next may begin to write to somebody new.
+    pub(super) fn needs_place(&self) -> bool {
+        self.deliveries().next().is_some_and(|next| needs_place(next.job()))
     }
 
     /// Whether nothing is in hand.

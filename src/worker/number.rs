@@ -9,7 +9,7 @@ use crate::hold::{Cover, Facts, Hold, HoldId, HoldSet, Passage, Scope};
 use crate::job::{Category, Job, NumberId, Priority};
 use crate::ledger::{Account, Admission, Fence};
 
-use super::index::{NumberIdx, PoolIdx};
+use super::index::PoolIdx;
 use super::lane::{Delivery, stride};
 use super::pacer::{Limit, Pacer};
 use super::pairs::{PairRule, Pairs};
@@ -146,8 +146,12 @@ pub struct Number {
     pub(super) pass: f64,
     /// When the scheduler looks at its room again.
     pub(super) alarm: Option<Mono>,
-    /// Under which pass it stands in its pool's ready sets, by class.
-    pub(super) listed: [Option<u64>; 2],
+    /// Whether its portfolio has no place left for ordinary jobs.
+    pub(super) is_at_limit: bool,
+    /// Whether its pool counts it with those that have places.
+    pub(super) is_counted: bool,
+    /// How it stands in its pool's ready sets, by class: whether at the limit, and under which pass.
+    pub(super) listed: [Option<(bool, u64)>; 2],
 }
 
 impl Number {
@@ -172,6 +176,8 @@ impl Number {
             most_in_flight: usize::MAX,
             pass: 0.0,
             alarm: None,
+            is_at_limit: false,
+            is_counted: false,
             listed: [None; 2],
         }
     }
@@ -183,12 +189,22 @@ impl Number {
 
     /// Leased, of a status that may send, and nothing whole in its way.
     pub fn is_able(&self, now: Mono) -> bool {
-        self.holds_lease(now) && self.standing.may_send && !matches!(self.blocked, Blocked::Until(_))
+        self.holds_lease(now) && self.is_fit()
     }
 
     /// Whether a hold stops it as a whole.
     pub fn is_blocked(&self) -> bool {
         matches!(self.blocked, Blocked::Until(_))
+    }
+
+    /// Whether it could send if it were leased, whoever leases it.
+    pub(super) fn is_fit(&self) -> bool {
+        self.standing.may_send && !self.is_blocked()
+    }
+
+    /// Whether it could, and begin to write to somebody new.
+    pub(super) fn has_places(&self) -> bool {
+        self.is_fit() && !self.is_at_limit
     }
 
     /// Whether a send may still start under its lease.
@@ -359,6 +375,7 @@ impl Number {
 
     /// What stands in its way as a whole; looked at when the holds change or one of them ends.
     pub(super) fn look_at(&mut self, holds: &HoldSet, now: Now) {
+        self.is_at_limit = holds.at_limit(&self.spec.account.portfolio).is_some();
         self.blocked = match holds.whole_passage(&self.whole_facts(), now.wall) {
             Passage::Free => Blocked::No,
             Passage::Probe(hold) => Blocked::Probe(hold.id),
@@ -418,9 +435,4 @@ impl Number {
 /// How much virtual time lanes of these weights together let pass between two jobs of theirs.
 fn turn(weights: u64) -> u64 {
     stride(Priority::Bulk) / weights.max(1)
-}
-
-/// Orders numbers by virtual time; ties go to the one that was configured first.
-pub(super) fn listing(pass: f64, number: NumberIdx) -> (u64, NumberIdx) {
-    (pass as u64, number)
 }

@@ -51,10 +51,11 @@ impl Scheduler {
     }
 
     fn number_for(&self, lane: LaneIdx) -> Option<NumberIdx> {
-        let key = self.lanes[lane.slot()].key();
+        let lane = &self.lanes[lane.slot()];
+        let key = lane.key();
         let class = Class::of(key.priority);
         match key.pinned {
-            None => self.pools[key.pool.slot()].next_number(class),
+            None => self.pools[key.pool.slot()].next_number(class, lane.needs_place()),
             Some(number) => self.numbers[number.slot()].listed[class as usize].map(|_| number),
         }
     }

@@ -30,6 +30,10 @@ impl Scheduler {
         if was_empty {
             self.pools[pool_idx.slot()].wake(idx, lane);
             self.activate(pool_idx);
+        } else if !lane.needs_place() {
+            // The one that was first may have waited for a place, where this one needs none.
+            self.pools[pool_idx.slot()].list(idx, lane);
+            self.activate(pool_idx);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::job::{NumberId, PoolName, Priority};
 
 use super::index::{LaneIdx, NumberIdx};
 use super::lane::{Lane, stride};
-use super::number::{Class, Number, STRIDE, listing};
+use super::number::{Class, Number, STRIDE};
 
 /// How far numbers may lie apart before the one behind forgets its claim: two sends at full weight.
 const SLACK: f64 = 2.0 * STRIDE;
@@ -24,8 +24,10 @@ pub struct Pool {
     pub(super) open: [LaneIdx; 4],
     /// Lanes with jobs for which a number may have room, by virtual time, then priority.
     candidates: BTreeSet<(u64, usize, LaneIdx)>,
-    /// Numbers with room, by class and virtual time.
-    ready: [BTreeSet<(u64, NumberIdx)>; 2],
+    /// Numbers with room, by class: first those whose portfolio has places left, each kind by virtual time.
+    ready: [BTreeSet<(bool, u64, NumberIdx)>; 2],
+    /// How many of its numbers have places left, whoever has their leases.
+    with_places: usize,
     /// Virtual time: the pass of the lane that went last.
     time: u64,
     /// The same for numbers.
@@ -44,6 +46,7 @@ impl Pool {
             open,
             candidates: BTreeSet::new(),
             ready: Default::default(),
+            with_places: 0,
             time: 0,
             number_time: 0.0,
             active: false,
@@ -55,9 +58,30 @@ impl Pool {
         self.candidates.first().map(|(_, _, lane)| *lane)
     }
 
-    /// The number whose turn it is among those that have room.
-    pub(super) fn next_number(&self, class: Class) -> Option<NumberIdx> {
-        self.ready[class as usize].first().map(|(_, number)| *number)
+    /// The number whose turn it is among those that have room. A job that needs a place goes by none whose portfolio is
+    /// at its limit while another has places: it waits for that one's room.
+    pub(super) fn next_number(&self, class: Class, needs_place: bool) -> Option<NumberIdx> {
+        let ready = &self.ready[class as usize];
+        let first = ready.first()?;
+        let (is_at_limit, _, number) = *first;
+        if needs_place {
+            return (!is_at_limit || self.with_places == 0).then_some(number);
+        }
+        let at_limit = ready.range((true, 0, NumberIdx(0))..).next();
+        [first].into_iter().chain(at_limit).min_by_key(|(_, pass, number)| (*pass, *number)).map(|entry| entry.2)
+    }
+
+    /// Counts a number with those that have places left, or no longer. Says whether it was the last of them.
+    pub(super) fn count_places(&mut self, number: &mut Number) -> bool {
+        let has = number.has_places();
+        let had = std::mem::replace(&mut number.is_counted, has);
+        self.with_places = self.with_places + usize::from(has) - usize::from(had);
+        had && self.with_places == 0
+    }
+
+    /// Whether a job that needs a place had better go by one of its numbers that have some left.
+    pub(super) fn has_places(&self) -> bool {
+        self.with_places > 0
     }
 
     /// Puts a lane in line, if it has jobs and is not there yet. However long it could not go, it saved up one round
@@ -95,15 +119,16 @@ impl Pool {
     /// ahead (with jobs that name it, or while it weighed less) too.
     pub(super) fn set_ready(&mut self, idx: NumberIdx, number: &mut Number, class: Class, ready: bool) {
         let set = &mut self.ready[class as usize];
-        if let Some(pass) = number.listed[class as usize].take() {
-            set.remove(&(pass, idx));
+        if let Some((at_limit, pass)) = number.listed[class as usize].take() {
+            set.remove(&(at_limit, pass, idx));
         }
         if ready {
             let latest = self.number_time + SLACK + 2.0 * STRIDE / number.weight();
             number.pass = number.pass.clamp(self.number_time, latest);
-            let entry = listing(number.pass, idx);
-            number.listed[class as usize] = Some(entry.0);
-            set.insert(entry);
+            // Ties go to the one that was configured first.
+            let (at_limit, pass) = (number.is_at_limit, number.pass as u64);
+            number.listed[class as usize] = Some((at_limit, pass));
+            set.insert((at_limit, pass, idx));
         }
     }
 

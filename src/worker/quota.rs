@@ -62,7 +62,7 @@ impl Scheduler {
     fn is_at_limit(&self, pool: PoolIdx, now: Mono) -> bool {
         let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
         let mut able = numbers.filter(|number| number.is_able(now)).peekable();
-        able.peek().is_some() && able.all(|number| self.holds.at_limit(&number.spec.account.portfolio).is_some())
+        able.peek().is_some() && able.all(|number| number.is_at_limit)
     }
 
     /// How many bulk jobs of a pool may be taken in hand now; none: as many as there is room for.

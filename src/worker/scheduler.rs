@@ -141,6 +141,7 @@ impl Scheduler {
         self.number_of.insert(spec.id.clone(), idx);
         let mut number = Number::new(spec, margin, self.pair_rule, now.mono);
         number.look_at(&self.holds, now);
+        self.pools[number.spec.pool.slot()].count_places(&mut number);
         self.numbers.push(number);
         idx
     }
@@ -183,9 +184,15 @@ impl Scheduler {
         if number.is_able(now) { number.pacer.effective().within(Duration::from_secs(1)) } else { 0.0 }
     }
 
-    /// The same for all of a pool's numbers.
+    /// The same for all of a pool's numbers; nothing while they have no places left and one of another worker has some:
+    /// the jobs are for that one.
     pub fn rate_of_pool(&self, pool: PoolIdx, now: Mono) -> f64 {
-        self.pools[pool.slot()].numbers.iter().map(|number| self.rate_of(*number, now)).sum()
+        let pool = &self.pools[pool.slot()];
+        let numbers = || pool.numbers.iter().map(|number| &self.numbers[number.slot()]);
+        if pool.has_places() && !numbers().any(|number| number.has_places() && number.holds_lease(now)) {
+            return 0.0;
+        }
+        pool.numbers.iter().map(|number| self.rate_of(*number, now)).sum()
     }
 
     /// What a pool's able numbers are allowed together, in sends a second, however they do right now.
@@ -241,15 +248,16 @@ impl Scheduler {
             Blocked::Until(until) => until,
             Blocked::No | Blocked::Probe(_) => None,
         };
-        let mut gained = false;
+        // Jobs that waited for its room may go by those at their limit now.
+        let mut gained = self.pools[pool_idx.slot()].count_places(number);
         for class in Class::ALL {
             let room = if tried { Room::None } else { number.room(class, self.ahead, now) };
             if let Room::At(at) = room {
                 wake_at = Some(wake_at.map_or(at, |earlier: Mono| earlier.min(at)));
             }
-            let had = number.listed[class as usize].is_some();
+            let before = number.listed[class as usize].map(|(at_limit, _)| at_limit);
             self.pools[pool_idx.slot()].set_ready(idx, number, class, room == Room::Now);
-            gained |= room == Room::Now && !had;
+            gained |= room == Room::Now && before != Some(number.is_at_limit);
         }
         self.sleep(idx, wake_at.map(|at| at.max(now + Duration::from_nanos(1))));
         if gained {
@@ -379,9 +387,8 @@ impl Scheduler {
     pub(super) fn fit_siblings(&mut self, pool: PoolIdx) -> Arc<[NumberId]> {
         let Self { numbers, pools, .. } = self;
         let pool = &mut pools[pool.slot()];
-        let fit = |number: &&Number| number.standing.may_send && !matches!(number.blocked, Blocked::Until(_));
-        let ids =
-            || pool.numbers.iter().map(|idx| &numbers[idx.slot()]).filter(fit).map(|number| number.spec.id.clone());
+        let known = || pool.numbers.iter().map(|idx| &numbers[idx.slot()]);
+        let ids = || known().filter(|number| number.is_fit()).map(|number| number.spec.id.clone());
         if pool.fit.is_none() {
             pool.fit = Some(ids().collect());
         }

@@ -11,7 +11,7 @@ use tidegate::hold::Scope;
 use tidegate::job::JobKey;
 use tidegate::ledger::Ledger;
 use tidegate::outcome::{Reason, State};
-use tidegate::sim::{NumberSpec, Oracle, SimConfig, WebhookConfig};
+use tidegate::sim::{NumberSpec, Oracle, SimConfig, WabaSpec, WebhookConfig};
 use tokio::sync::watch;
 
 use crate::gateway::{APP_SECRET, with_webhooks};
@@ -216,4 +216,58 @@ async fn sixty_jobs_at_once_to_one_person_leave_in_order_and_are_never_refused()
     assert_eq!(order.len(), 60);
     assert!(order.is_sorted(), "{order:?}");
     audit(&rows, &oracle);
+}
+
+/// One pool with a number of each of two businesses; each portfolio has the limit.
+fn two_portfolios() -> World {
+    let account = |waba: &str, portfolio: &str| WabaSpec { portfolio: portfolio.to_owned(), ..WabaSpec::new(waba) };
+    let number = |id: &str, waba: &str| NumberSpec { waba: waba.to_owned(), ..NumberSpec::new(id).with_mps(80) };
+    let sim = SimConfig {
+        wabas: vec![account("102", "55"), account("103", "66")],
+        messaging_limit: Some(u32::try_from(LIMIT).expect("small")),
+        ..SimConfig::with_numbers([number("1001", "102"), number("1002", "103")])
+    };
+    let mut world = World::with(sim, &[("1001", "80/s"), ("1002", "80/s")]);
+    world.set("cloud_api.waba", "102");
+    world.set("accounts[0].waba", "103");
+    world.set("quota.reserve", "0.1");
+    world
+}
+
+/// Takes so many places of the portfolio that the first number belongs to.
+async fn first_number_writes_to(world: &World, ledger: &Ledger, people: usize) {
+    let pinned = templates("first", "normal", 100, people).into_iter().map(|mut job| {
+        job["from"] = json!("1001");
+        job
+    });
+    world.enqueue(ledger, &pinned.collect::<Vec<_>>()).await;
+    world.accepted(people.min(ORDINARY) as u64).await;
+}
+
+fn sent_by(oracle: &Oracle, number: &str) -> usize {
+    oracle.accepted_entries().iter().filter(|entry| &*entry.number == number).count()
+}
+
+#[tokio::test]
+async fn while_a_portfolio_is_at_its_limit_all_that_needs_a_place_goes_by_the_other_of_the_pool() {
+    let world = two_portfolios();
+    let ledger = world.beside().await;
+    let worker = world.start();
+    first_number_writes_to(&world, &ledger, ORDINARY + 1).await;
+    until(&ledger, "there is no place for the last", async || {
+        let holds = ledger.holds().await.expect("holds");
+        holds.iter().any(|hold| hold.cover.scope == Scope::Quota && hold.cover.subject == "55").then_some(())
+    })
+    .await;
+    worker.stop();
+    world.enqueue(&ledger, &templates("ad", "normal", 1_000, 40)).await;
+    let worker = world.start();
+    world.accepted((ORDINARY + 40) as u64).await;
+    worker.stop();
+    let (oracle, rows) = (world.oracle(), world.rows(&ledger).await);
+    assert_eq!((sent_by(&oracle, "1001"), sent_by(&oracle, "1002")), (ORDINARY, 40));
+    let waiting: Vec<&str> = rows.iter().filter(|row| !row.state.has_ended()).map(|row| row.id.as_str()).collect();
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    assert!(waiting[0].starts_with("first-"), "only who names the number waits for its places: {waiting:?}");
+    assert_eq!(refused(&oracle, 131_048), 0);
 }

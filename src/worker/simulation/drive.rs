@@ -136,6 +136,13 @@ impl Drive {
         self.schedule(when, Event::Holds(holds));
     }
 
+    /// Whose it is.
+    pub(super) fn belongs(&mut self, number: usize, portfolio: &str) {
+        let idx = self.core.scheduler.indices().nth(number).expect("known");
+        let owner = (format!("waba of {portfolio}"), portfolio.to_owned());
+        self.core.scheduler.set_owner(idx, owner, at(self.time));
+    }
+
     pub(super) fn retune(&mut self, number: usize, per_second: u32) {
         let limit = Limit::per_second(NonZeroU32::new(per_second).expect("not zero"));
         let idx = self.core.scheduler.indices().nth(number).expect("known");

@@ -10,10 +10,10 @@ use rand::{Rng, SeedableRng};
 use crate::clock::{Mono, Now, Timestamp};
 use crate::hold::{Cover, HoldSet, Scope};
 use crate::job::Priority;
-use crate::ledger::Admission;
+use crate::ledger::{Admission, needs_place};
 use crate::worker::index::NumberIdx;
 use crate::worker::launch::{Core, Launch, Start};
-use crate::worker::number::{Blocked, Class, Ready, Room, Standing};
+use crate::worker::number::{Blocked, Class, Number, Ready, Room, Standing};
 use crate::worker::pacer::Limit;
 use crate::worker::scheduler::{Choice, Pick, Scheduler};
 
@@ -50,7 +50,10 @@ impl Lookout {
             let idx = core.scheduler.pool(&pool_name(pool));
             for _ in 0..rng.random_range(1..4) {
                 let rate = [1, 5, 20, 80, 1_000][rng.random_range(0..5)];
-                numbers.push(core.scheduler.add_number(spec(numbers.len(), idx, rate), MARGIN, at(ms(0))));
+                let number = core.scheduler.add_number(spec(numbers.len(), idx, rate), MARGIN, at(ms(0)));
+                let portfolio = format!("p{}", numbers.len() % 2);
+                core.scheduler.set_owner(number, ("waba".to_owned(), portfolio), at(ms(0)));
+                numbers.push(number);
             }
         }
         Self {
@@ -105,6 +108,7 @@ impl Lookout {
             let priority = Priority::ALL[self.rng.random_range(0..4)];
             let mut draft = Draft::of(self.pool_of(number), priority);
             draft.template = self.rng.random_range(0..4);
+            draft.is_free_form = self.rng.random_bool(0.2);
             draft = draft.to(self.rng.random_range(0..200));
             if self.rng.random_bool(0.2) {
                 draft = draft.pinned(number);
@@ -174,10 +178,11 @@ impl Lookout {
         let mut holds = Vec::new();
         for _ in 0..self.rng.random_range(0..4) {
             let number = self.any_number();
-            let cover = match self.rng.random_range(0..6) {
+            let cover = match self.rng.random_range(0..8) {
                 0 => Cover::of(Scope::Everything, ""),
                 1 => Cover::of(Scope::Credential, format!("token{}", number / 3)),
                 2 | 3 => Cover::of(Scope::Number, number_id(number).as_str()),
+                4 | 5 => Cover::of(Scope::Quota, format!("p{}", number % 2)),
                 _ => Cover::of(Scope::Template, format!("t{}/en", number % 4)),
             };
             let until = self.rng.random_bool(0.8).then(|| self.now().wall + ms(self.rng.random_range(0..800)));
@@ -261,6 +266,8 @@ impl Lookout {
         let number = self.core.scheduler.number(choice.number);
         assert!(number.is_able(now.mono), "{} was chosen and is not able", number.spec.id);
         let route = choice.delivery.route();
+        let has_places = route.pinned.is_some() || !needs_place(job) || self.may_take_place(number);
+        assert!(has_places, "{} has no places left, and another number has some", number.spec.id);
         assert!(route.pinned.as_ref().is_none_or(|pinned| *pinned == number.spec.id), "pinned elsewhere");
         if let Some(hold) = choice.probe {
             let tries = |other: &Option<_>| *other == Some(hold);
@@ -274,6 +281,15 @@ impl Lookout {
             assert!(before.is_none_or(|before| before < seq_of(job.key)), "fresh jobs of a lane go in order");
         }
         self.asked.push(choice);
+    }
+
+    /// Whether jobs that need a place may go by this number.
+    fn may_take_place(&self, number: &Number) -> bool {
+        let scheduler = &self.core.scheduler;
+        let is_full = |number: &Number| scheduler.holds.at_limit(&number.spec.account.portfolio).is_some();
+        let is_fit = |number: &Number| number.standing.may_send && !matches!(number.blocked, Blocked::Until(_));
+        let mut pool = scheduler.pools[number.spec.pool.slot()].numbers.iter().map(|idx| scheduler.number(*idx));
+        !is_full(number) || !pool.any(|other| is_fit(other) && !is_full(other))
     }
 
     fn launch(&mut self, now: Now) {
@@ -311,6 +327,9 @@ impl Lookout {
                     continue;
                 }
                 let number = scheduler.number(idx);
+                if key.pinned.is_none() && lane.needs_place() && !self.may_take_place(number) {
+                    continue;
+                }
                 let tried = matches!(number.blocked, Blocked::Probe(hold) if scheduler.probing.contains(&hold));
                 match number.room(Class::of(key.priority), AHEAD, now.mono) {
                     Room::Now => assert!(tried, "{key:?} has jobs and {} has room", number.spec.id),

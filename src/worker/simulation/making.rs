@@ -74,6 +74,8 @@ pub(super) struct Draft {
     pub pinned: Option<usize>,
     pub priority: Priority,
     pub template: usize,
+    /// Instead of the template.
+    pub is_free_form: bool,
     pub on_unknown: OnUnknown,
     pub expires_at: Timestamp,
     /// Who gets it; somebody else with each job if not said.
@@ -83,7 +85,12 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn of(pool: usize, priority: Priority) -> Self {
         let (template, on_unknown) = (0, OnUnknown::Leave);
-        Self { pool, pinned: None, priority, template, on_unknown, expires_at: Timestamp::MAX, person: None }
+        let (is_free_form, expires_at) = (false, Timestamp::MAX);
+        Self { pool, pinned: None, priority, template, is_free_form, on_unknown, expires_at, person: None }
+    }
+
+    pub(super) fn free_form(self) -> Self {
+        Self { is_free_form: true, ..self }
     }
 
     pub(super) fn pinned(self, number: usize) -> Self {
@@ -97,7 +104,9 @@ impl Draft {
     pub(super) fn routed(&self, seq: u64) -> Routed {
         let mut key = [0; 16];
         key[8..].copy_from_slice(&seq.to_be_bytes());
-        let template = TemplateRef { name: format!("t{}", self.template), language: "en".to_owned() };
+        let name = format!("t{}", self.template);
+        let template = (!self.is_free_form).then(|| TemplateRef { name, language: "en".to_owned() });
+        let kind = if self.is_free_form { "text" } else { "template" };
         let json = RawValue::from_string("{}".to_owned()).expect("JSON");
         let job = Job {
             key: JobKey::from_bytes(key),
@@ -107,7 +116,7 @@ impl Draft {
             from: From::Pool(pool_name(self.pool)),
             priority: self.priority,
             to: phone(self.person.unwrap_or(1_000_000 + seq)),
-            message: Message { kind: "template".to_owned(), template: Some(template), json },
+            message: Message { kind: kind.to_owned(), template, json },
             category: if self.template.is_multiple_of(2) { Category::Utility } else { Category::Marketing },
             campaign: None,
             not_before: None,
