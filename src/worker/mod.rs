@@ -9,6 +9,7 @@ pub mod attempt;
 mod clearing;
 pub mod drain;
 mod event;
+mod fitting;
 pub mod fleet_change;
 pub mod index;
 pub mod intake;
