@@ -53,7 +53,7 @@ pub struct FleetConfig {
     pub discover: Discover,
     /// How often numbers' fields are read from Meta.
     pub refresh: Duration,
-    /// How often templates are.
+    /// How often templates are, beside those times when a webhook or a job gives a reason to.
     pub templates: Duration,
 }
 

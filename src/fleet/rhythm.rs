@@ -17,6 +17,9 @@ const SOON: Duration = Duration::from_secs(20);
 /// After a refusal for too many calls, at least so long nothing is asked.
 const LEAST_REST: Duration = Duration::from_secs(300);
 
+/// What is read out of turn because jobs do not fit it is read so no more often than this, and than readings slow down.
+const OUT_OF_TURN: Duration = Duration::from_secs(60);
+
 /// So old is what was read at most, where somebody goes on reading: at the slowest, and after a rest. Quotas count
 /// calls of an hour.
 pub fn oldest(every: Duration) -> Duration {
@@ -31,12 +34,16 @@ pub struct Rhythm {
     due: Mono,
     /// How long it waits after the next reading, if that is another part of the interval than usual.
     turn: Option<Duration>,
+    /// The last reading out of turn.
+    hastened: Option<Mono>,
+    /// Before this moment Meta wants no calls.
+    rest_until: Mono,
 }
 
 impl Rhythm {
     /// Every so often, the first time at this moment.
     pub fn new(every: Duration, due: Mono) -> Self {
-        Self { every, slower: 1, due, turn: None }
+        Self { every, slower: 1, due, turn: None, hastened: None, rest_until: Mono::default() }
     }
 
     /// When it is read next.
@@ -44,14 +51,23 @@ impl Rhythm {
         self.due
     }
 
-    /// Starts anew, with this moment as the next.
+    /// Starts anew, with this moment as the next; after a rest, if Meta wants one.
     pub fn restart(&mut self, due: Mono) {
-        self.due = due;
+        self.due = due.max(self.rest_until);
     }
 
     /// Starts anew at this moment, and goes on so much later: not everything is to be read at the same time.
     pub fn begin(&mut self, due: Mono, turn: Duration) {
-        (self.due, self.turn) = (due, Some(turn));
+        self.restart(due);
+        self.turn = Some(turn);
+    }
+
+    /// Somebody wants it read out of turn: as soon as that may be.
+    pub fn hasten(&mut self, now: Mono) {
+        let next = self.hastened.map_or(now, |last| last + OUT_OF_TURN * self.slower).max(now).max(self.rest_until);
+        if next < self.due {
+            (self.due, self.hastened) = (next, Some(next));
+        }
     }
 
     /// It was read. Says how long it waits now, if it has slowed down.
@@ -71,7 +87,8 @@ impl Rhythm {
     /// Meta wants no calls for so long. Says how long none is made.
     pub fn refused(&mut self, regain: Duration, now: Mono) -> Duration {
         let rest = regain.max(LEAST_REST);
-        self.due = self.due.max(now + rest);
+        self.rest_until = self.rest_until.max(now + rest);
+        self.due = self.due.max(self.rest_until);
         rest
     }
 }
@@ -119,6 +136,43 @@ mod tests {
         assert_eq!(rhythm.refused(MINUTE * 30, start), MINUTE * 30);
         assert_eq!(rhythm.refused(MINUTE, start), MINUTE * 5);
         assert_eq!(rhythm.due().since(start), MINUTE * 30, "the longer rest stands");
+    }
+
+    #[test]
+    fn what_is_wanted_out_of_turn_is_read_at_once_and_then_once_a_minute() {
+        let hour = MINUTE * 60;
+        let mut now = Mono::default();
+        let mut rhythm = Rhythm::new(hour, now);
+        rhythm.read(Usage(0), now);
+        let mut readings = 0;
+        for _ in 0..600 {
+            now = now + Duration::from_secs(1);
+            rhythm.hasten(now);
+            if rhythm.due() <= now {
+                readings += 1;
+                rhythm.read(Usage(0), now);
+            }
+        }
+        assert_eq!(readings, 10);
+        rhythm.read(Usage(0), now);
+        assert_eq!(rhythm.due().since(now), hour, "nobody wants it any more");
+    }
+
+    #[test]
+    fn what_is_wanted_out_of_turn_slows_down_and_rests_as_everything_does() {
+        let start = Mono::default();
+        let mut rhythm = Rhythm::new(MINUTE * 60, start);
+        rhythm.hasten(start);
+        assert_eq!(rhythm.due(), start, "no later than it would be");
+        rhythm.read(Usage(90), start);
+        rhythm.hasten(start);
+        rhythm.read(Usage(90), start);
+        rhythm.hasten(start);
+        assert_eq!(rhythm.due().since(start), MINUTE * 4, "much of the quota is used");
+        rhythm.refused(MINUTE * 30, start);
+        rhythm.hasten(start + MINUTE * 5);
+        rhythm.restart(start + MINUTE * 5);
+        assert_eq!(rhythm.due().since(start), MINUTE * 30);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads};
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, READING};
 use crate::outcome::Reason;
 
 use super::accounts::{Account, Token, accounts};
@@ -190,15 +190,20 @@ impl Schedule {
         self.readings.send_modify(|count| *count += 1);
     }
 
-    /// What a webhook said of a template that was not read since is a reason to read them all, once.
+    /// What a webhook said of a template that was not read since is a reason to read them all, once. So is a job that
+    /// does not fit what was read some time ago, but no more than once a minute: there may be a million of them.
     async fn look_for_templates(&mut self) {
         let Ok(rows) = self.ledger.fleet_list(TEMPLATE.to_owned()).await else { return };
+        let Ok(readings) = self.ledger.fleet_list(READING.to_owned()).await else { return };
         let now = clock::now().mono;
         for subject in self.subjects.iter_mut().filter(|subject| subject.account.is_some()) {
             let unread = templates::unread(&rows, subject.waba());
             if !unread.is_subset(&subject.looked_for) {
                 subject.looked_for = unread;
                 subject.templates.restart(now);
+            }
+            if templates::is_doubted(&readings, subject.waba()) {
+                subject.templates.hasten(now);
             }
         }
     }

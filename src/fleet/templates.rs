@@ -12,7 +12,7 @@ use crate::config::AuthHeader;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads, Template};
 use crate::job::{Catalogue, Category, Needs, TemplateEntry, TemplateRef};
-use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, News};
+use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, News, READING, TemplateReading};
 
 use super::accounts::Account;
 
@@ -26,6 +26,10 @@ const ROWS: usize = 500;
 /// Every template that the ledger knows.
 pub async fn catalogue(ledger: &Ledger) -> Result<Arc<Catalogue>, LedgerError> {
     let mut catalogue = Catalogue::default();
+    // Before the templates: what is known of them is never older than it seems.
+    for row in ledger.fleet_list(READING.to_owned()).await? {
+        catalogue.note_reading(&row.id, TemplateReading::of(&row).at);
+    }
     for row in ledger.fleet_list(TEMPLATE.to_owned()).await? {
         let Some((name, language)) = row.id.rsplit_once('/') else { continue };
         let fields: Value = serde_json::from_str(&row.fields).unwrap_or_default();
@@ -41,6 +45,11 @@ pub async fn catalogue(ledger: &Ledger) -> Result<Arc<Catalogue>, LedgerError> {
 pub fn unread(rows: &[FleetRow], waba: &str) -> BTreeSet<(String, Timestamp)> {
     let of_account = rows.iter().filter(|row| row.parent == waba && needs_of(row).is_empty());
     of_account.map(|row| (row.id.clone(), told_at(row))).collect()
+}
+
+/// Whether a worker doubts what was last read of this account.
+pub fn is_doubted(readings: &[FleetRow], waba: &str) -> bool {
+    readings.iter().any(|row| row.id == waba && TemplateReading::of(row).is_doubted())
 }
 
 /// When a webhook last told of its status.
@@ -87,6 +96,8 @@ async fn keep(ledger: &Ledger, waba: &str, templates: &[Template], now: Timestam
             news.push(merged(id, waba, [("needs".to_owned(), json!(needs))].into_iter().collect(), now));
         }
     }
+    // In the last commit: nothing counts as just read before all of it is there.
+    news.push(FieldsNews::templates_read(waba, now));
     while !news.is_empty() {
         let rest = news.split_off(news.len().min(ROWS));
         ledger.apply(News { fields: std::mem::replace(&mut news, rest), ..News::default() }, now).await?;

@@ -17,7 +17,7 @@ mod parse;
 mod recipient;
 mod schema;
 
-pub use catalogue::{Catalogue, Entry as TemplateEntry, Unfit};
+pub use catalogue::{Catalogue, Entry as TemplateEntry, Fit, Unfit};
 pub use identity::{Digest, JobKey};
 pub use names::{Campaign, InvalidName, JobId, NumberId, PoolName, Source};
 pub use needs::{Button, Header, Needs};

@@ -18,6 +18,7 @@ mod news;
 mod owner;
 pub mod postgres;
 mod quota;
+mod reading;
 pub mod sqlite;
 
 pub use costs::{CostFilter, CostRow};
@@ -27,6 +28,7 @@ pub use model::*;
 pub use news::*;
 pub use owner::WABA;
 pub use quota::{MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules, needs_place};
+pub use reading::{READING, TemplateReading};
 
 /// Why the ledger could not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -108,6 +108,8 @@ pub struct Totals {
     pub read_receipts: u64,
     /// Accepted recipients without `+`, to whom Meta might prepend the sender's country code.
     pub without_plus: u64,
+    /// Requests for an account's templates, page by page.
+    pub template_reads: u64,
 }
 
 /// All counts.

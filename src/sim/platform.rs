@@ -211,6 +211,13 @@ impl Platform {
         for known in self.templates.iter_mut().filter(|known| known.name == name) {
             known.status = change.status.unwrap_or(known.status);
             known.category = change.category.unwrap_or(known.category);
+            known.body_parameters = change.body_parameters.or(known.body_parameters);
+        }
+        if let Some(language) = &change.add_language
+            && self.template(name, language).is_none()
+            && let Some(first) = self.templates.iter().find(|known| known.name == name)
+        {
+            self.templates.push(TemplateSpec { language: language.clone(), ..first.clone() });
         }
     }
 

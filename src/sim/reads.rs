@@ -118,6 +118,7 @@ async fn message_templates(
     headers: HeaderMap,
 ) -> Response {
     let mut platform = shared.platform();
+    platform.totals.template_reads += 1;
     let found = admit(&platform, &version, &headers).and_then(|_| {
         require_waba(&platform, &id)?;
         let fields = query.fields(&["name", "language", "status", "category", "components", "parameter_format"]);

@@ -121,11 +121,15 @@ pub struct TemplateChange {
     pub status: Option<TemplateStatus>,
     /// The new category.
     pub category: Option<Category>,
+    /// So many parameters its body takes from now on.
+    pub body_parameters: Option<usize>,
+    /// One more language that it is in, in the form of its first.
+    pub add_language: Option<String>,
 }
 
 impl TemplateChange {
     /// A change of status.
     pub fn status(status: TemplateStatus) -> Self {
-        Self { status: Some(status), category: None }
+        Self { status: Some(status), ..Self::default() }
     }
 }

@@ -42,6 +42,7 @@ impl Worker {
             Event::PutBack(batch, answer) => self.put_back(batch, answer),
             Event::SetAside(batch, answer) => self.set_aside(batch, answer),
             Event::LeftWord(answer) => self.left_word(&answer),
+            Event::Doubted(doubts, answer) => self.doubts_told(&doubts, answer),
             Event::Lifted(answer) => self.note_failure(answer),
             Event::SteppedDown(answer) => self.note_failure(answer),
         }
@@ -246,7 +247,7 @@ impl Worker {
         self.let_go(drained);
     }
 
-    fn note_failure<Answer>(&mut self, answer: Result<Answer, LedgerError>) {
+    pub(super) fn note_failure<Answer>(&mut self, answer: Result<Answer, LedgerError>) {
         if let Err(error) = answer {
             self.ledger_failed(&error);
         }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 
 use crate::clock::{self, Now};
-use crate::job::{Job, JobKey, NumberId};
+use crate::job::{JobKey, NumberId};
 use crate::ledger::{AdmitRequest, Deferral, Hand, Parking};
-use crate::outcome::Reason;
 
 use super::attempt;
 use super::event::{Ask, Event, PutBack, Settling};
@@ -65,13 +64,14 @@ impl Worker {
 
     /// Deadlines count from the first time that it is asked, like those of an admission whose answer was lost.
     pub(super) fn ask_to_admit(&mut self, ask: Ask, asked: Asked, now: Now) {
-        let siblings: Vec<_> = ask.choices.iter().map(|choice| self.siblings(choice)).collect();
+        let found = ask.choices.iter().map(|choice| (self.siblings(choice), self.unfit(choice, now.wall)));
+        let found: Vec<_> = found.collect();
+        self.tell_doubts(now);
         let times = &self.settings.policy.times;
-        let requests = ask.choices.iter().zip(siblings).map(|(choice, siblings)| {
+        let requests = ask.choices.iter().zip(found).map(|(choice, (siblings, unfit))| {
             let spec = &self.core.scheduler.number(choice.number).spec;
             let hand = if choice.delivery.ticket.is_some() { Hand::Delivered } else { Hand::Claimed(self.id) };
             let request = attempt::admit_request(choice, spec, hand, times, ask.first);
-            let unfit = self.unfit(choice.delivery.job(), &spec.account.waba);
             AdmitRequest { again: asked == Asked::Again, unfit, siblings, ..request }
         });
         let requests: Vec<_> = requests.collect();
@@ -89,13 +89,6 @@ impl Worker {
         }
         let pool = spec.pool;
         self.core.scheduler.fit_siblings(pool)
-    }
-
-    /// Why Meta is sure to refuse a job, by what is known of its template: it ends before it costs a request.
-    fn unfit(&self, job: &Job, waba: &str) -> Option<Reason> {
-        let unfit = self.catalogue.check(&job.message, waba).err()?;
-        tracing::debug!(job.id = %job.id, "job {} does not fit its template: {unfit}", job.id);
-        Some(unfit.reason)
     }
 
     /// Puts jobs back where they stood: this worker has no use for them now.

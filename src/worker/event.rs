@@ -9,6 +9,7 @@ use crate::ledger::{
 use crate::outcome::Outcome;
 use crate::queue::Ticket;
 
+use super::fitting::Doubts;
 use super::index::{LaneIdx, NumberIdx};
 use super::intake::Wanted;
 use super::lane::Delivery;
@@ -44,6 +45,8 @@ pub(super) enum Event {
     SetAside(Vec<(Aside, Ticket)>, Result<(), LedgerError>),
     /// To word left of the worker's numbers.
     LeftWord(Result<(), LedgerError>),
+    /// To word left of readings that are doubted.
+    Doubted(Doubts, Result<(), LedgerError>),
     /// To the wish to lift a hold.
     Lifted(Result<bool, LedgerError>),
 }

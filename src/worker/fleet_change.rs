@@ -80,7 +80,7 @@ impl Worker {
                 self.ways[number.slot()].inbound = per_second;
                 self.retune(number, now);
             }
-            FleetChange::Templates(catalogue) => self.catalogue = catalogue,
+            FleetChange::Templates(catalogue) => self.templates.catalogue = catalogue,
             FleetChange::Token { credential, header } => {
                 for number in self.core.scheduler.with_credential(&credential) {
                     let id = self.core.scheduler.number(number).spec.id.clone();

@@ -10,6 +10,7 @@ mod clearing;
 pub mod drain;
 mod due;
 mod event;
+mod fitting;
 pub mod fleet_change;
 pub mod index;
 pub mod intake;

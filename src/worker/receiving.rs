@@ -54,7 +54,7 @@ impl Worker {
             return;
         }
         let origin = self.queue.origin(arrived.lane.as_ref());
-        match sort(arrived, &origin, (&self.router, &self.catalogue), now.wall) {
+        match sort(arrived, &origin, (&self.router, &self.templates.catalogue), now.wall) {
             Sorted::InLine(delivery) if !self.core.scheduler.may_take(&delivery) => self.refused.push(arrived.ticket),
             Sorted::InLine(delivery) => self.take_in_hand(delivery, now.mono),
             Sorted::Aside(aside) => self.lay_aside(aside, arrived.ticket),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Mono, Now};
 use crate::graph::{ApiBase, Client, Credential, Endpoint};
-use crate::job::{Catalogue, NumberId, PoolName};
+use crate::job::{NumberId, PoolName};
 use crate::ledger::{Account, LeaseTimes, Ledger, Signal, WorkerId};
 use crate::metrics::{NumberMetrics, Rating};
 use crate::queue::{Queue, Ticket};
@@ -28,6 +28,7 @@ use crate::queue::{Queue, Ticket};
 use super::Drained;
 use super::attempt::Policy;
 use super::event::{Event, PutBack, Settling};
+use super::fitting::Templates;
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
 use super::launch::Core;
@@ -158,7 +159,7 @@ pub struct Worker {
     /// Turns a job's `from` into its place in line.
     pub(super) router: Router,
     /// What is known of templates.
-    pub(super) catalogue: Arc<Catalogue>,
+    pub(super) templates: Templates,
     /// Deliveries that go no further here; as many as were delivered at most.
     pub(super) asides: Vec<(Aside, Ticket)>,
     /// To ack, and to give back, with the next turn.
@@ -210,7 +211,7 @@ impl Worker {
             put_backs: Vec::new(),
             queue: parts.queue,
             router: parts.router,
-            catalogue: Arc::default(),
+            templates: Templates::default(),
             asides: Vec::new(),
             acks: Vec::new(),
             refused: Vec::new(),

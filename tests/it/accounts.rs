@@ -23,7 +23,7 @@ fn number(id: &str, waba: &str, token: Option<&str>) -> NumberSpec {
     NumberSpec { waba: waba.to_owned(), token, ..NumberSpec::new(id) }
 }
 
-async fn row(ledger: &Ledger, kind: &str, id: &str) -> FleetRow {
+pub async fn row(ledger: &Ledger, kind: &str, id: &str) -> FleetRow {
     let look = async || ledger.fleet_get(kind.to_owned(), id.to_owned()).await.expect("the ledger answers");
     until(ledger, &format!("{kind} {id} is known"), look).await
 }
@@ -186,7 +186,7 @@ async fn a_number_that_the_account_does_not_list_leaves_the_limit_of_its_portfol
 }
 
 /// Each on a thread of its own, over one ledger.
-fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
+pub fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
     let (config, ledger, stop) = (world.config(), ledger.clone(), CancellationToken::new());
     let told = stop.clone();
     let thread = std::thread::spawn(move || {
@@ -229,14 +229,14 @@ async fn a_number_that_other_workers_do_not_know_is_read_all_the_same() {
     }
 }
 
-fn templated(id: &str, language: &str, parameters: usize) -> serde_json::Value {
+pub fn templated(id: &str, language: &str, parameters: usize) -> serde_json::Value {
     let parameters: Vec<_> = (0..parameters).map(|n| json!({"type": "text", "text": format!("p{n}")})).collect();
     let components = json!([{"type": "body", "parameters": parameters}]);
     let template = json!({"name": "shipped", "language": {"code": language}, "components": components});
     json!({"id": id, "to": recipient(id), "message": {"type": "template", "template": template}})
 }
 
-fn with_templates() -> World {
+pub fn with_templates() -> World {
     let shipped = TemplateSpec {
         body_parameters: Some(2),
         waba: "102".to_owned(),

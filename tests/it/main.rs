@@ -43,6 +43,7 @@ mod shared;
 mod startup;
 mod suite;
 mod talking;
+mod templates;
 mod timing;
 mod trouble;
 mod urgency;

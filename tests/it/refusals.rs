@@ -129,7 +129,11 @@ async fn what_cannot_succeed_ends_at_once_with_its_reason_and_code() {
 #[tokio::test]
 async fn a_paused_template_holds_its_own_jobs_and_no_others() {
     let world = World::new();
-    let paused = TemplateChange { status: Some(TemplateStatus::Paused), category: Some(Category::Utility) };
+    let paused = TemplateChange {
+        status: Some(TemplateStatus::Paused),
+        category: Some(Category::Utility),
+        ..TemplateChange::default()
+    };
     world.sim.set_template("paused", &paused);
     let ledger = world.beside().await;
     let job = |n: u32| template(&format!("job-{n}"), if n.is_multiple_of(2) { "paused" } else { "fine" }, "utility");

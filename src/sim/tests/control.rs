@@ -64,6 +64,13 @@ async fn numbers_templates_and_the_limit_are_changed_by_http() {
     assert_eq!(call(&sim, "PATCH", "/_sim/numbers/1003", change).await.status, 404);
     assert_eq!(call(&sim, "PATCH", "/_sim/numbers/1001", r#"{"color":"RED"}"#).await.status, 400);
     assert_eq!(call(&sim, "PATCH", "/_sim/templates/sale", r#"{"status":"PAUSED"}"#).await.status, 204);
+    let form = r#"{"body_parameters":2,"add_language":"de"}"#;
+    assert_eq!(call(&sim, "PATCH", "/_sim/templates/sale", form).await.status, 204);
+    let listed = call(&sim, "GET", "/v23.0/2001/message_templates?fields=language,components", "").await.json();
+    let of = |place: usize| (&listed["data"][place]["language"], &listed["data"][place]["components"][0]["text"]);
+    assert_eq!([of(0), of(1)].map(|(_, text)| text), ["Simulated text {{1}} {{2}}"; 2]);
+    assert_eq!([of(0), of(1)].map(|(language, _)| language), ["en_US", "de"]);
+    assert_eq!(sim.oracle().totals().template_reads, 1);
     assert_eq!(call(&sim, "PATCH", "/_sim/messaging_limit", r#"{"limit":250}"#).await.status, 204);
     let limit = "whatsapp_business_manager_messaging_limit";
     assert_eq!(call(&sim, "GET", &format!("/v23.0/1002?fields={limit}"), "").await.json()[limit], "TIER_250");
