@@ -186,7 +186,7 @@ async fn a_number_that_the_account_does_not_list_leaves_the_limit_of_its_portfol
 }
 
 /// Each on a thread of its own, over one ledger.
-fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
+pub fn start_on(world: &World, ledger: &Ledger) -> (CancellationToken, std::thread::JoinHandle<()>) {
     let (config, ledger, stop) = (world.config(), ledger.clone(), CancellationToken::new());
     let told = stop.clone();
     let thread = std::thread::spawn(move || {
