@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::{Config, Publish};
-use crate::fleet::{self, Refresher, Schedule};
+use crate::fleet::{self, Refresher, Roster, Schedule};
 use crate::graph;
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
 use crate::keeper::{self, Applier, Duties, Hook, Keeper, Relay, Task};
@@ -28,7 +28,6 @@ use crate::outcome::{Reason, words};
 use crate::queue::{self, Queue};
 use crate::telemetry::DroppedLines;
 use crate::worker::picture::Easel;
-use crate::worker::reception::Router;
 use crate::worker::telling::Telling;
 use crate::worker::{Drained, Parts, Worker};
 
@@ -138,7 +137,8 @@ impl House {
         stop: CancellationToken,
     ) -> Result<Drained> {
         let reads = fleet::reads(config)?;
-        let members = fleet::discover(config, &reads, &ledger).await?;
+        let roster = Roster::new(config);
+        let joining = roster.join(fleet::discover(config, &reads, &ledger).await?);
         let (changes, changes_seen) = mpsc::channel(CHANGES);
         let duties = Duties::for_share(
             ledger.clone(),
@@ -146,19 +146,16 @@ impl House {
             Task::Fleet,
             &fleet::accounts::share(config),
         );
-        let schedule = Schedule::new(config, reads, &members, ledger.clone(), duties.on(Task::Fleet));
-        let refresher = Refresher::new(config, members.clone(), ledger.clone(), changes, schedule.readings());
+        let schedule = Schedule::new(config, reads, roster.subscribe(), ledger.clone(), duties.on(Task::Fleet));
+        let refresher = Refresher::new(config, roster, ledger.clone(), changes, schedule.readings());
         self.helpers.spawn(duties.run(self.stop.clone()));
         self.helpers.spawn(schedule.run(self.stop.clone()));
         self.helpers.spawn(refresher.run(self.stop.clone()));
         let queue = self.receive(config, telling.metrics());
-        let directory =
-            fleet::Pools::new(config).directory(members.iter().map(|member| (&member.id, member.display.as_str())));
-        let router = Router::new(move |from| directory.route(from).map_err(|error| error.to_string()));
         let (client, opener) = graph::Client::new(&fleet::api(config), &settings::travel(config))?;
         self.helpers.spawn(until_stopped(opener, self.stop.clone()));
-        let parts = Parts { ledger, queue, router, client, api: fleet::api(config), telling, easel };
-        let worker = Worker::new(parts, settings::settings(config), fleet::recruits(config, members), clock::now());
+        let parts = Parts { ledger, queue, client, api: fleet::api(config), telling, easel };
+        let worker = Worker::new(parts, settings::settings(config), joining, clock::now());
         let run = worker.run(stop.clone(), changes_seen);
         tokio::pin!(run);
         let mut broken = false;

@@ -11,6 +11,8 @@ pub struct Directory {
     pool_of: BTreeMap<NumberId, PoolName>,
     by_display: BTreeMap<String, NumberId>,
     pools: BTreeSet<PoolName>,
+    /// Where those belong that are not known yet.
+    expected: BTreeMap<NumberId, PoolName>,
 }
 
 /// A job's `from` that names nobody.
@@ -49,9 +51,14 @@ impl Directory {
         self.pool_of.insert(id, pool);
     }
 
+    /// A pool names this number, which may become known later.
+    pub fn expect(&mut self, id: NumberId, pool: PoolName) {
+        self.expected.insert(id, pool);
+    }
+
     /// The pool that a number belongs to: `default` for those that no pool names.
     pub fn pool_of(&self, id: &NumberId) -> PoolName {
-        self.pool_of.get(id).cloned().unwrap_or_else(PoolName::default_pool)
+        self.pool_of.get(id).or_else(|| self.expected.get(id)).cloned().unwrap_or_else(PoolName::default_pool)
     }
 
     /// A job's place in line. A number that is not known yet is taken at its word: it may be discovered later.
@@ -96,6 +103,8 @@ mod tests {
         let by_id = directory.route(&From::Number(id("1001"))).expect("known");
         assert_eq!(by_id, Route { pool: pool("shop"), pinned: Some(id("1001")) });
         assert_eq!(directory.route(&From::Display("15550001001".to_owned())), Ok(by_id));
+        directory.expect(id("8"), pool("shop"));
+        assert_eq!(directory.route(&From::Number(id("8"))).expect("it may come").pool, pool("shop"));
         assert_eq!(directory.route(&From::Number(id("9"))).expect("taken at its word").pool, PoolName::default_pool());
         let refused = directory.route(&From::Pool(pool("shpo"))).expect_err("misspelt").to_string();
         assert_eq!(refused, "no pool \"shpo\"; there are default, shop");

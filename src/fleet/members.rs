@@ -77,6 +77,8 @@ impl Pools {
     /// A directory of these numbers.
     pub fn directory<'a>(&self, numbers: impl IntoIterator<Item = (&'a NumberId, &'a str)>) -> Directory {
         let mut directory = Directory::new(self.names.iter().cloned());
+        let listed = self.pool_of.iter().filter_map(|(id, pool)| Some((id.parse().ok()?, pool.clone())));
+        listed.for_each(|(id, pool)| directory.expect(id, pool));
         for (id, display) in numbers {
             directory.add(id.clone(), display, self.of(id.as_str(), display));
         }
@@ -209,14 +211,7 @@ fn configured_waba(config: &Config, id: &NumberId) -> Option<String> {
 /// The members as a worker is set up with them. A number without a configured rate waits until its fields are read.
 pub fn recruits(config: &Config, members: Vec<Member>) -> Vec<Recruit> {
     let header = &config.cloud_api.auth_header;
-    let mut pools: BTreeMap<PoolName, Vec<NumberId>> = BTreeMap::new();
-    for member in &members {
-        pools.entry(member.pool.clone()).or_default().push(member.id.clone());
-    }
-    let siblings: BTreeMap<PoolName, Arc<[NumberId]>> =
-        pools.into_iter().map(|(pool, ids)| (pool, ids.into())).collect();
     let recruit = |member: Member| Recruit {
-        siblings: siblings[&member.pool].clone(),
         account: Arc::new(Account {
             credential: member.token.name.clone(),
             waba: member.waba.clone(),

@@ -6,6 +6,7 @@ pub mod discover;
 pub mod members;
 pub mod refresh;
 pub mod rhythm;
+pub mod roster;
 pub mod schedule;
 pub mod standing;
 pub mod survey;
@@ -15,8 +16,9 @@ pub mod uploads;
 
 pub use directory::{Directory, Unroutable};
 pub use discover::discover;
-pub use members::{Member, Pools, recruits};
+pub use members::{Member, Pools};
 pub use refresh::Refresher;
+pub use roster::Roster;
 pub use schedule::Schedule;
 pub use uploads::{UploadError, Uploaded, Uploads};
 

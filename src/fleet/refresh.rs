@@ -13,12 +13,13 @@ use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::graph::reads::PhoneNumber;
 use crate::job::{Catalogue, NumberId};
-use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError};
+use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError, WABA};
 use crate::worker::FleetChange;
 
 use super::accounts::Token;
 use super::members::{Acquainted, Member, limit_of_level};
 use super::rhythm::oldest;
+use super::roster::Roster;
 use super::standing::standing;
 use super::templates;
 
@@ -34,7 +35,7 @@ const TEMPLATES: Duration = Duration::from_secs(2);
 /// Tells one worker of the fleet.
 pub struct Refresher {
     config: Config,
-    members: Vec<Member>,
+    roster: Roster,
     ledger: Ledger,
     changes: mpsc::Sender<FleetChange>,
     readings: watch::Receiver<u64>,
@@ -45,20 +46,29 @@ pub struct Refresher {
 struct Told {
     numbers: BTreeSet<NumberId>,
     accounts: BTreeMap<NumberId, (String, String)>,
+    /// Who may not join.
+    turned_away: BTreeSet<NumberId>,
     /// From when on rows count: what is older nobody goes on reading.
     since: Timestamp,
 }
 
+impl Told {
+    fn have_joined(&mut self, members: &[Member]) {
+        let whose = |member: &Member| (member.id.clone(), (member.waba.clone(), member.portfolio.clone()));
+        self.accounts.extend(members.iter().map(whose));
+    }
+}
+
 impl Refresher {
-    /// Tells of changes of these numbers; looks at the ledger also when `readings` changes.
+    /// Tells of these numbers, and of those that join them; looks at the ledger also when `readings` changes.
     pub fn new(
         config: &Config,
-        members: Vec<Member>,
+        roster: Roster,
         ledger: Ledger,
         changes: mpsc::Sender<FleetChange>,
         readings: watch::Receiver<u64>,
     ) -> Self {
-        Self { config: config.clone(), members, ledger, changes, readings }
+        Self { config: config.clone(), roster, ledger, changes, readings }
     }
 
     /// Runs until told to stop.
@@ -74,9 +84,7 @@ impl Refresher {
         let mut signals = self.ledger.signals();
         let mut readings = self.readings.clone();
         let mut told = Told { since: clock::now().wall - oldest(self.config.fleet.refresh), ..Told::default() };
-        for member in &self.members {
-            told.accounts.insert(member.id.clone(), (member.waba.clone(), member.portfolio.clone()));
-        }
+        told.have_joined(&self.roster.members());
         loop {
             let heard = signals.borrow_and_update().fleet;
             readings.mark_unchanged();
@@ -84,7 +92,8 @@ impl Refresher {
                 // The next reading, or the next signal, says the same.
                 tracing::warn!(%error, "what changed in the fleet could not be read: {error}");
             }
-            let has_strangers = told.numbers.len() < self.members.len();
+            // One that comes back as it was gives no signal either.
+            let has_strangers = self.roster.is_open() || told.numbers.len() < self.roster.members().len();
             let signal = async {
                 if signals.wait_for(|signal| signal.fleet != heard).await.is_err() {
                     // The ledger has stopped: there will be no news.
@@ -126,13 +135,15 @@ impl Refresher {
     }
 
     async fn tell_all(&self, told: &mut Told) -> Result<(), LedgerError> {
-        let (inbound, numbers) =
-            (self.ledger.fleet_list(INBOUND.to_owned()).await?, self.ledger.fleet_list(NUMBER.to_owned()).await?);
+        let list = async |kind: &str| self.ledger.fleet_list(kind.to_owned()).await;
+        let (inbound, numbers, accounts) = (list(INBOUND).await?, list(NUMBER).await?, list(WABA).await?);
+        let known = Acquainted::new(&self.config, &numbers, &accounts);
+        self.welcome(&numbers, &known, told).await;
         for (id, per_second) in inbound.iter().filter_map(FleetRow::inbound_rate) {
             self.tell(FleetChange::Inbound { id, per_second }).await;
         }
-        self.tell_accounts(told).await?;
-        for member in &self.members {
+        self.tell_accounts(&known, told).await;
+        for member in self.roster.members().iter() {
             let row = numbers.iter().find(|row| row.id == member.id.as_str());
             let is_known = told.numbers.contains(&member.id);
             if let Some(row) = row.filter(|row| is_known || row.read_at >= told.since)
@@ -145,10 +156,22 @@ impl Refresher {
         Ok(())
     }
 
+    /// Who was found since joins, before anything else is told of them.
+    async fn welcome(&self, numbers: &[FleetRow], known: &Acquainted, told: &mut Told) {
+        let newcomers = self.roster.newcomers(numbers, known, &mut told.turned_away);
+        if newcomers.is_empty() {
+            return;
+        }
+        for Member { id, display: shown, pool, .. } in &newcomers {
+            tracing::info!(number.id = %id, "number {shown} was found and joins pool {pool}");
+        }
+        told.have_joined(&newcomers);
+        self.tell(FleetChange::Joined(self.roster.join(newcomers))).await;
+    }
+
     /// Whose numbers are, where that was learnt since, or has changed.
-    async fn tell_accounts(&self, told: &mut Told) -> Result<(), LedgerError> {
-        let known = Acquainted::of(&self.config, &self.ledger).await?;
-        for member in &self.members {
+    async fn tell_accounts(&self, known: &Acquainted, told: &mut Told) {
+        for member in self.roster.members().iter() {
             let waba = known.waba_of(&self.config, &member.id);
             let portfolio = known.portfolio_of(&waba);
             let last = told.accounts.insert(member.id.clone(), (waba.clone(), portfolio.clone()));
@@ -156,7 +179,6 @@ impl Refresher {
                 self.tell(FleetChange::Account { id: member.id.clone(), waba, portfolio }).await;
             }
         }
-        Ok(())
     }
 
     async fn tell_number(&self, member: &Member, fields: &PhoneNumber) {
@@ -177,22 +199,25 @@ impl Refresher {
     }
 
     async fn keep_telling_tokens(&self) {
-        let mut tokens = self.tokens();
+        let mut members = self.roster.subscribe();
+        let mut tokens: Vec<Token> = Vec::new();
         loop {
-            let credential = changed(&mut tokens).await;
-            self.tell_token(&credential).await;
+            // Each credential once.
+            for Member { token, .. } in members.borrow_and_update().iter() {
+                if tokens.iter().all(|known| known.name != token.name) {
+                    tokens.push(token.clone());
+                }
+            }
+            tokio::select! {
+                credential = changed(&mut tokens) => self.tell_token(&credential).await,
+                Ok(()) = members.changed() => {}
+            }
         }
     }
 
-    /// Each credential once.
-    fn tokens(&self) -> Vec<Token> {
-        let mut seen = BTreeSet::new();
-        let own = self.members.iter().filter(|member| seen.insert(member.token.name.clone()));
-        own.map(|member| member.token.clone()).collect()
-    }
-
     async fn tell_token(&self, name: &str) {
-        let Some(member) = self.members.iter().find(|member| member.token.name == name) else { return };
+        let members = self.roster.members();
+        let Some(member) = members.iter().find(|member| member.token.name == name) else { return };
         tracing::info!(credential = name, "credential {name} has a new secret");
         let header = member.token.header(&self.config.cloud_api.auth_header);
         self.tell(FleetChange::Token { credential: name.to_owned(), header }).await;

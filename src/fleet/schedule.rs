@@ -39,6 +39,7 @@ pub struct Schedule {
     reads: Reads,
     ledger: Ledger,
     subjects: Vec<Subject>,
+    members: watch::Receiver<Arc<[Member]>>,
     on_duty: watch::Receiver<bool>,
     /// Counts readings: what was read again as it was gives no signal of the ledger's.
     readings: watch::Sender<u64>,
@@ -95,13 +96,13 @@ impl Schedule {
     pub fn new(
         config: &Config,
         reads: Reads,
-        members: &[Member],
+        members: watch::Receiver<Arc<[Member]>>,
         ledger: Ledger,
         on_duty: watch::Receiver<bool>,
     ) -> Self {
-        let subjects = subjects(config, members);
+        let subjects = subjects(config, &members.borrow());
         let readings = watch::Sender::new(0);
-        Self { config: Arc::new(config.clone()), reads, ledger, subjects, on_duty, readings }
+        Self { config: Arc::new(config.clone()), reads, ledger, subjects, members, on_duty, readings }
     }
 
     /// Changes with each reading of this process.
@@ -171,6 +172,7 @@ impl Schedule {
             () = tokio::time::sleep(due.since(clock::now().mono)) => {}
             () = news => return,
         }
+        self.take_in();
         let read = match what {
             What::Numbers => self.read(&self.subjects[next]).await,
             What::Templates => self.read_templates(&self.subjects[next]).await,
@@ -188,6 +190,20 @@ impl Schedule {
             ) => self.subjects[next].rhythm(what).failed(now),
         }
         self.readings.send_modify(|count| *count += 1);
+    }
+
+    /// Who joined since belongs to an account from now on.
+    fn take_in(&mut self) {
+        if self.members.has_changed().unwrap_or(false) {
+            let members = self.members.borrow_and_update();
+            for subject in &mut self.subjects {
+                let Some(account) = &subject.account else { continue };
+                let is_new = |member: &&Member| subject.members.iter().all(|known| known.id != member.id);
+                let new = members.iter().filter(|member| member.waba == account.waba).filter(is_new).cloned();
+                let new: Vec<Member> = new.collect();
+                subject.members.extend(new);
+            }
+        }
     }
 
     /// What a webhook said of a template that was not read since is a reason to read them all, once. So is a job that

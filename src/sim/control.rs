@@ -1,6 +1,7 @@
 //! The simulator's own API, under `/_sim`: the oracle, and changing things while it runs. No token needed.
 
 use super::fault::Fault;
+use super::number_spec::NumberSpec;
 use super::number_state::NumberChange;
 use super::oracle::Shared;
 use super::oracle_file;
@@ -8,7 +9,7 @@ use super::template_spec::TemplateChange;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,7 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/_sim/oracle", get(oracle))
         .route("/_sim/stats", get(stats))
         .route("/_sim/faults", faults)
+        .route("/_sim/numbers", post(add_number))
         .route("/_sim/numbers/{id}", patch(change_number))
         .route("/_sim/templates/{name}", patch(change_template))
         .route("/_sim/messaging_limit", patch(change_messaging_limit))
@@ -72,6 +74,17 @@ async fn replace_faults(State(shared): App, body: String) -> Result<Response, Ba
 async fn remove_faults(State(shared): App) -> StatusCode {
     shared.platform().script.replace(Vec::new());
     StatusCode::NO_CONTENT
+}
+
+async fn add_number(State(shared): App, body: String) -> Result<StatusCode, BadRequest> {
+    let spec: NumberSpec = read_json(&body)?;
+    spec.check().map_err(BadRequest::because)?;
+    let problem = format!("there is a number {} already", spec.id);
+    if shared.platform().list_number(spec) {
+        Ok(StatusCode::CREATED)
+    } else {
+        Err(BadRequest::new(StatusCode::CONFLICT, problem))
+    }
 }
 
 async fn change_number(State(shared): App, Path(id): Path<String>, body: String) -> Result<StatusCode, BadRequest> {

@@ -112,6 +112,15 @@ impl Platform {
         platform
     }
 
+    /// Lists one more number from now on; false if there is one of that id.
+    pub(crate) fn list_number(&mut self, spec: NumberSpec) -> bool {
+        let is_new = !self.by_id.contains_key(spec.id.as_str());
+        if is_new {
+            self.add_number(spec);
+        }
+        is_new
+    }
+
     fn add_number(&mut self, spec: NumberSpec) -> u32 {
         let width_ns = if self.config.scale_throughput {
             super::scaled_ns(THROUGHPUT_WINDOW, self.config.time_scale)

@@ -4,6 +4,8 @@ use super::account::{AccountEvent, EventError, Pause};
 use super::config::SimConfig;
 use super::customer::{Inbound, SayError};
 use super::fault::Fault;
+use super::key_values::SpecError;
+use super::number_spec::NumberSpec;
 use super::number_state::NumberChange;
 use super::oracle::{Oracle, Shared};
 use super::platform::Platform;
@@ -130,6 +132,14 @@ impl Sim {
     /// Replaces all scripted faults, from the next request on.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.platform().script.replace(faults);
+    }
+
+    /// Adds a number from the next request on; false if there is one of this id.
+    ///
+    /// Fails with the name of the key if there can be no such number.
+    pub fn add_number(&self, spec: NumberSpec) -> Result<bool, SpecError> {
+        spec.check()?;
+        Ok(self.shared.platform().list_number(spec))
     }
 
     /// Changes a number from the next request on; false if there is none of this id.

@@ -83,11 +83,10 @@ impl Worker {
 
     /// Who may have to send it, if its recipient wrote to them: what is no template must wait for that number.
     fn siblings(&mut self, choice: &Choice) -> Arc<[NumberId]> {
-        let spec = &self.core.scheduler.number(choice.number).spec;
+        let pool = self.core.scheduler.number(choice.number).spec.pool;
         if choice.delivery.job().message.is_free_form() {
-            return spec.siblings.clone();
+            return self.core.scheduler.siblings(pool);
         }
-        let pool = spec.pool;
         self.core.scheduler.fit_siblings(pool)
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure but for the random spread of retries: what to ask of the ledger, what an answer means, what to commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
@@ -50,7 +51,7 @@ pub fn admit_request(choice: &Choice, spec: &NumberSpec, hand: Hand, times: &Att
         account: spec.account.clone(),
         deadline: now.wall + times.start_within + times.request + times.settle,
         probe: choice.probe,
-        siblings: spec.siblings.clone(),
+        siblings: Arc::default(),
         unfit: None,
     }
 }

@@ -12,14 +12,17 @@ use crate::outcome::Reason;
 
 use super::event::Event;
 use super::index::NumberIdx;
+use super::joining::Joining;
 use super::number::Standing;
 use super::pacer::Limit;
 use super::picture::rating;
 use super::shell::Worker;
 
 /// One change.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum FleetChange {
+    /// Numbers were found that may send, and did not yet.
+    Joined(Joining),
     /// What Meta says of a number now.
     Number {
         /// Which.
@@ -63,6 +66,12 @@ pub enum FleetChange {
 impl Worker {
     pub(super) fn apply(&mut self, change: FleetChange, now: Now) {
         match change {
+            FleetChange::Joined(joining) => {
+                self.join(joining, now);
+                // Jobs that name them may wait already, and nobody has their leases.
+                self.intake.look_again();
+                self.begin_round(now);
+            }
             FleetChange::Number { id, standing, limit, quality, status } => {
                 let Some(number) = self.core.scheduler.number_of(&id) else { return };
                 self.core.set_standing(number, standing, now.mono);

@@ -325,7 +325,6 @@ mod tests {
                 portfolio: String::new(),
             }),
             limit: Limit { count: NonZeroU32::new(80).expect("not zero"), period: Duration::from_secs(1) },
-            siblings: Arc::new([]),
         };
         let number = core.scheduler.add_number(spec, Duration::from_millis(8), NOW);
         core.set_standing(number, Standing { may_send: true, weight: 1.0 }, NOW.mono);

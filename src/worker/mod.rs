@@ -14,6 +14,7 @@ mod fitting;
 pub mod fleet_change;
 pub mod index;
 pub mod intake;
+mod joining;
 pub mod lane;
 pub mod launch;
 pub mod leases;
@@ -46,4 +47,5 @@ pub mod verdict;
 
 pub use drain::Drained;
 pub use fleet_change::FleetChange;
-pub use shell::{Parts, Recruit, Settings, Worker};
+pub use joining::{Joining, Recruit};
+pub use shell::{Parts, Settings, Worker};

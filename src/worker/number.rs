@@ -36,8 +36,6 @@ pub struct NumberSpec {
     pub account: Arc<Account>,
     /// Its throughput.
     pub limit: Limit,
-    /// All numbers of its pool.
-    pub siblings: Arc<[NumberId]>,
 }
 
 /// What Meta says of a number, in so far as it decides how much it gets.

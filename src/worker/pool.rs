@@ -18,6 +18,8 @@ pub struct Pool {
     /// Its name.
     pub name: PoolName,
     pub(super) numbers: Vec<NumberIdx>,
+    /// The same by their ids; none: not gathered since one joined.
+    pub(super) siblings: Option<Arc<[NumberId]>>,
     /// Those of its numbers that a template may be moved to; none: not looked since something changed.
     pub(super) fit: Option<Arc<[NumberId]>>,
     /// Its lanes for jobs that any of its numbers may send, by priority.
@@ -42,6 +44,7 @@ impl Pool {
         Self {
             name,
             numbers: Vec::new(),
+            siblings: None,
             fit: None,
             open,
             candidates: BTreeSet::new(),

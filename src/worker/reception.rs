@@ -11,9 +11,10 @@ use crate::queue::{Arrived, Why};
 use super::lane::Delivery;
 
 /// Turns a job's `from` into its place in line, or says why there is none.
-pub struct Router(Box<Routing>);
+#[derive(Clone)]
+pub struct Router(Arc<Routing>);
 
-type Routing = dyn Fn(&From) -> Result<Route, String>;
+type Routing = dyn Fn(&From) -> Result<Route, String> + Send + Sync;
 
 /// What is done about a delivery that no number of this worker shall send now.
 #[derive(Clone, Debug)]
@@ -37,8 +38,13 @@ pub enum Sorted {
 
 impl Router {
     /// Routes by this.
-    pub fn new(route: impl Fn(&From) -> Result<Route, String> + 'static) -> Self {
-        Self(Box::new(route))
+    pub fn new(route: impl Fn(&From) -> Result<Route, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(route))
+    }
+
+    /// A job's place in line, or why there is none.
+    pub fn route(&self, from: &From) -> Result<Route, String> {
+        self.0(from)
     }
 }
 
@@ -68,7 +74,7 @@ pub fn sort(
         Ok(job) => Arc::new(job),
         Err((field, reason)) => return bury(&field, reason),
     };
-    let route = match router.0(&job.from) {
+    let route = match router.route(&job.from) {
         Ok(route) => route,
         Err(reason) => return bury("from", reason),
     };

@@ -136,8 +136,9 @@ impl Scheduler {
         let idx = NumberIdx(u32::try_from(self.numbers.len()).expect("fewer numbers than 2^32"));
         let pinned = self.add_lanes(spec.pool, Some(idx));
         self.pinned.push(pinned);
-        self.pools[spec.pool.slot()].numbers.push(idx);
-        self.pools[spec.pool.slot()].fit = None;
+        let pool = &mut self.pools[spec.pool.slot()];
+        pool.numbers.push(idx);
+        (pool.siblings, pool.fit) = (None, None);
         self.number_of.insert(spec.id.clone(), idx);
         let mut number = Number::new(spec, margin, self.pair_rule, now.mono);
         number.look_at(&self.holds, now);
@@ -380,6 +381,14 @@ impl Scheduler {
     pub fn pool_weight(&self, pool: PoolIdx, now: Mono) -> f64 {
         let numbers = self.pools[pool.slot()].numbers.iter().map(|number| self.number(*number));
         numbers.filter(|number| number.is_able(now)).map(Number::weight).sum()
+    }
+
+    /// All numbers of a pool.
+    pub(super) fn siblings(&mut self, pool: PoolIdx) -> Arc<[NumberId]> {
+        let Self { numbers, pools, .. } = self;
+        let pool = &mut pools[pool.slot()];
+        let ids = || pool.numbers.iter().map(|idx| numbers[idx.slot()].spec.id.clone()).collect();
+        pool.siblings.get_or_insert_with(ids).clone()
     }
 
     /// The numbers of a pool that could send, whoever has their leases: one that its recipient wrote to is preferred

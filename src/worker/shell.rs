@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::ready;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -19,10 +18,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Mono, Now};
-use crate::graph::{ApiBase, Client, Credential, Endpoint};
-use crate::job::{NumberId, PoolName};
-use crate::ledger::{Account, LeaseTimes, Ledger, Signal, WorkerId};
-use crate::metrics::{NumberMetrics, Rating};
+use crate::graph::{ApiBase, Client};
+use crate::job::PoolName;
+use crate::ledger::{LeaseTimes, Ledger, Signal, WorkerId};
 use crate::queue::{Queue, Ticket};
 
 use super::Drained;
@@ -31,9 +29,8 @@ use super::event::{Event, PutBack, Settling};
 use super::fitting::Templates;
 use super::fleet_change::FleetChange;
 use super::intake::{Caps, Intake};
+use super::joining::{Joining, Way};
 use super::launch::Core;
-use super::number::{NumberSpec, Standing};
-use super::pacer::Limit;
 use super::pairs::PairRule;
 use super::picture::Easel;
 use super::reception::{Aside, Router};
@@ -78,8 +75,6 @@ pub struct Parts {
     pub ledger: Ledger,
     /// Delivers jobs, if there is a broker.
     pub queue: Queue,
-    /// Turns a job's `from` into its place in line.
-    pub router: Router,
     /// Has open connections to Meta.
     pub client: Client,
     /// Meta's address.
@@ -88,50 +83,6 @@ pub struct Parts {
     pub telling: Telling,
     /// Where the worker's picture hangs.
     pub easel: Easel,
-}
-
-/// A number that the worker is set up with.
-#[derive(Debug)]
-pub struct Recruit {
-    /// Meta's id.
-    pub id: NumberId,
-    /// How people know it.
-    pub display: String,
-    /// Its one pool.
-    pub pool: PoolName,
-    /// Whose it is.
-    pub account: Arc<Account>,
-    /// Its throughput.
-    pub limit: Limit,
-    /// The header that it sends with.
-    pub credential: Credential,
-    /// Whether it may send, and its share, before anything was read of it.
-    pub standing: Standing,
-    /// All numbers of its pool.
-    pub siblings: Arc<[NumberId]>,
-}
-
-/// What belongs to a number outside the core.
-#[derive(Debug)]
-pub(super) struct Way {
-    /// What Meta, or the configuration, lets it do.
-    pub level: Limit,
-    /// Meta said so, not the configuration.
-    pub has_level: bool,
-    /// How many messages a second people write to it.
-    pub inbound: u32,
-    /// How its requests are addressed and signed.
-    pub endpoint: Endpoint,
-    /// Its metrics, bound once.
-    pub metrics: NumberMetrics,
-    /// How often in a row it was rested.
-    pub rests: u32,
-    /// What Meta says of its quality.
-    pub rating: Rating,
-    /// What Meta says of its state; empty if not read.
-    pub status: String,
-    /// Whether its lease was held when last looked at.
-    pub leased: bool,
 }
 
 /// A worker: its state, and what it has asked others and not heard back.
@@ -189,7 +140,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker that serves these numbers, and has not begun.
-    pub fn new(parts: Parts, settings: Settings, recruits: Vec<Recruit>, now: Now) -> Self {
+    pub fn new(parts: Parts, settings: Settings, joining: Joining, now: Now) -> Self {
         let mut scheduler = Scheduler::new(settings.admit_ahead);
         scheduler.set_pair_rule(settings.pair_rule);
         scheduler.pool(&PoolName::default_pool());
@@ -202,7 +153,7 @@ impl Worker {
             ledger: parts.ledger,
             client: parts.client,
             api: parts.api,
-            ways: Vec::with_capacity(recruits.len()),
+            ways: Vec::with_capacity(joining.recruits.len()),
             rng: SmallRng::from_os_rng(),
             asked: FuturesUnordered::new(),
             begun: Rc::default(),
@@ -210,7 +161,7 @@ impl Worker {
             settlements: VecDeque::new(),
             put_backs: Vec::new(),
             queue: parts.queue,
-            router: parts.router,
+            router: joining.router.clone(),
             templates: Templates::default(),
             asides: Vec::new(),
             acks: Vec::new(),
@@ -234,33 +185,8 @@ impl Worker {
             telling: parts.telling,
             easel: parts.easel,
         };
-        for recruit in recruits {
-            worker.recruit(recruit, now);
-        }
-        worker.core.scheduler.share_connections(settings.connections);
+        worker.join(joining, now);
         worker
-    }
-
-    fn recruit(&mut self, recruit: Recruit, now: Now) {
-        let Recruit { id, display, pool, account, limit, credential, standing, siblings } = recruit;
-        let metrics = self.telling.metrics.number(&display, pool.as_str());
-        let endpoint = Endpoint::new(&self.api, &id, &credential);
-        let pool = self.core.scheduler.pool(&pool);
-        let spec = NumberSpec { id, display, pool, account, limit, siblings };
-        let number = self.core.scheduler.add_number(spec, self.settings.pacing_margin, now);
-        self.core.set_standing(number, standing, now.mono);
-        let (rating, status) = (Rating::Unknown, String::new());
-        self.ways.push(Way {
-            level: limit,
-            has_level: false,
-            inbound: 0,
-            endpoint,
-            metrics,
-            rests: 0,
-            rating,
-            status,
-            leased: false,
-        });
     }
 
     /// Runs until it is told to stop, and then until what is in flight has come back or the time for that is over.

@@ -94,7 +94,6 @@ mod tests {
             pool: core.scheduler.pool(&PoolName::default_pool()),
             account: Arc::new(account),
             limit: Limit::per_second(NonZeroU32::new(10).expect("not zero")),
-            siblings: Arc::new([]),
         };
         let number = core.scheduler.add_number(spec, Duration::from_millis(8), now);
         core.set_tenure(number, Some(Tenure { fence: Fence(1), until: at(60_000) }), at(0));

@@ -12,7 +12,7 @@ use crate::process::Process;
 use crate::world::{World, count, text, until};
 
 /// What the command prints.
-fn listed(world: &World) -> Value {
+pub fn listed(world: &World) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.args(["numbers", "list", "--output", "json"]).args(world.flags()).current_dir(world.path()).env_clear();
     let output = command.output().expect("the binary runs");

@@ -25,6 +25,7 @@ mod listing;
 mod main_job;
 mod map;
 mod media;
+mod newcomers;
 mod numbers;
 mod operators;
 mod owning;

@@ -63,6 +63,10 @@ async fn numbers_templates_and_the_limit_are_changed_by_http() {
     assert_eq!(call(&sim, "GET", "/v23.0/1001?fields=quality_rating", "").await.json()["quality_rating"], "RED");
     assert_eq!(call(&sim, "PATCH", "/_sim/numbers/1003", change).await.status, 404);
     assert_eq!(call(&sim, "PATCH", "/_sim/numbers/1001", r#"{"color":"RED"}"#).await.status, 400);
+    assert_eq!(call(&sim, "POST", "/_sim/numbers", r#"{"id":"1003","mps":5}"#).await.status, 201);
+    assert_eq!(call(&sim, "GET", "/v23.0/1003?fields=status", "").await.json()["status"], "CONNECTED");
+    assert_eq!(call(&sim, "POST", "/_sim/numbers", r#"{"id":"1003"}"#).await.status, 409);
+    assert_eq!(call(&sim, "POST", "/_sim/numbers", r#"{"id":"1/3"}"#).await.status, 400);
     assert_eq!(call(&sim, "PATCH", "/_sim/templates/sale", r#"{"status":"PAUSED"}"#).await.status, 204);
     let form = r#"{"body_parameters":2,"add_language":"de"}"#;
     assert_eq!(call(&sim, "PATCH", "/_sim/templates/sale", form).await.status, 204);

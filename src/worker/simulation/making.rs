@@ -53,7 +53,6 @@ pub(super) fn spec(number: usize, pool: PoolIdx, per_second: u32) -> NumberSpec 
         pool,
         account: account(number),
         limit: Limit::per_second(count),
-        siblings: Arc::new([]),
     }
 }
 

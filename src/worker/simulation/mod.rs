@@ -16,6 +16,7 @@ mod leasing;
 mod lookout;
 mod making;
 mod meta;
+mod newcomers;
 mod pairing;
 mod people;
 mod plan;

@@ -44,6 +44,7 @@ impl World {
             Stroke::FreezeWorker(slot, lasts) => self.slots[slot].frozen_until = self.now + lasts,
             Stroke::Halve(number) => self.retune(number, 2),
             Stroke::Restore(number) => self.retune(number, 1),
+            Stroke::Join(number) => self.list(number),
         }
         self.tell_all(true);
     }

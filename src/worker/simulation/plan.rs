@@ -40,6 +40,8 @@ pub(super) enum Stroke {
     /// The fleet says another limit: half of it, or all of it again.
     Halve(usize),
     Restore(usize),
+    /// The account has one more number from now on.
+    Join(NumberPlan),
 }
 
 #[derive(Clone, Debug)]

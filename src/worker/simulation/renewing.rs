@@ -30,6 +30,10 @@ impl Rounds {
         let known = (0..numbers).map(|number| leases::name(number_id(number).as_str())).collect();
         Self { ownership: Ownership::new(worker_id(life), TTL), known, renewed_at: None }
     }
+
+    pub(super) fn meet(&mut self, number: usize) {
+        self.known.insert(leases::name(number_id(number).as_str()));
+    }
 }
 
 impl Shell {

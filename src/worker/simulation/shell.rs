@@ -2,6 +2,7 @@
 //! any step of it may be its last.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Mono, Now, Timestamp};
@@ -21,7 +22,7 @@ use crate::worker::scheduler::{Choice, Pick, Scheduler};
 use super::chance::{Chance, Died, Point};
 use super::fold::{Life, TTL};
 use super::making::{MARGIN, ms, pool_name, spec};
-use super::plan::Plan;
+use super::plan::{NumberPlan, Plan};
 use super::reading;
 use super::renewing::Rounds;
 use crate::worker::recovery::Recovery;
@@ -130,8 +131,7 @@ impl Shell {
     pub(super) fn new(life: Life, plan: &Plan, now: Now) -> Self {
         let mut core = Core::new(Scheduler::new(plan.ahead));
         for (slot, number) in plan.numbers.iter().enumerate() {
-            let pool = core.scheduler.pool(&pool_name(number.pool));
-            core.scheduler.add_number(spec(slot, pool, number.per_second), MARGIN, now);
+            add(&mut core, slot, *number, now);
         }
         let mut shell = Self {
             life,
@@ -155,6 +155,14 @@ impl Shell {
         };
         shell.read_holds();
         shell
+    }
+
+    /// A number is found while it runs.
+    pub(super) fn join(&mut self, slot: usize, number: NumberPlan, now: Now) {
+        add(&mut self.core, slot, number, now);
+        self.rounds.meet(slot);
+        self.look_again();
+        self.look_at_leases(now);
     }
 
     pub(super) fn ask(&mut self, waiting: Waiting, request: Request) {
@@ -307,7 +315,7 @@ impl Shell {
             account: spec.account.clone(),
             deadline: now.wall + START_WITHIN + REQUEST + SETTLE,
             probe: choice.probe,
-            siblings: spec.siblings.clone(),
+            siblings: Arc::default(),
             unfit: None,
         }
     }
@@ -375,4 +383,9 @@ impl Shell {
     pub(super) fn in_hand(&self) -> usize {
         self.core.scheduler.in_hand
     }
+}
+
+fn add(core: &mut Core, slot: usize, number: NumberPlan, now: Now) {
+    let pool = core.scheduler.pool(&pool_name(number.pool));
+    core.scheduler.add_number(spec(slot, pool, number.per_second), MARGIN, now);
 }

@@ -13,7 +13,7 @@ use super::fold::{Fold, Life};
 use super::judge;
 use super::making::{MARGIN, at, ms, seq_of};
 use super::meta::{Answer, Arrival, Meta};
-use super::plan::{Plan, Stroke};
+use super::plan::{NumberPlan, Plan, Stroke};
 use super::shell::{Deed, REQUEST, Reply, Request, Shell};
 
 /// A byte that has not left by then stays here.
@@ -37,8 +37,12 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) enum Word {
     Turn(u64),
-    Told { holds: bool },
+    Told {
+        holds: bool,
+    },
     LeasesChanged,
+    /// A number was found: its place and what it is.
+    Joined(usize, NumberPlan),
     Reply(u64, Reply),
     Write(u64, Mono),
     Answer(u64, Outcome),
@@ -64,7 +68,7 @@ pub(super) struct World {
     pub chance: Chance,
     pub deaths: u32,
     /// What all numbers may be promised at once.
-    given_back: usize,
+    pub(super) given_back: usize,
     pub slots: Vec<Slot>,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
@@ -213,6 +217,10 @@ impl World {
             }
             Word::LeasesChanged => {
                 shell.look_at_leases(now);
+                Ok(())
+            }
+            Word::Joined(place, number) => {
+                shell.join(place, number, now);
                 Ok(())
             }
             Word::Reply(call, reply) => shell.hear(call, reply, &mut self.chance, now),
