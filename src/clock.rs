@@ -33,6 +33,15 @@ pub fn now() -> Now {
     Now { mono: Mono::read(), wall: Timestamp::read() }
 }
 
+/// What this thread has used of a processor: other work on the machine hardly shows in it.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+pub fn processor_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(spent.tv_sec), u32::try_from(spent.tv_nsec));
+    Duration::new(seconds.expect("it began at zero"), nanos.expect("below a second"))
+}
+
 impl Timestamp {
     /// Later than any moment a job may name.
     pub const MAX: Self = Self(i64::MAX);

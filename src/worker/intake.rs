@@ -76,6 +76,15 @@ struct News {
     timed: u64,
 }
 
+/// One look at a lane.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// At most so many jobs.
+    most: usize,
+    /// What may concern any lane; none: only what is known of this one counts.
+    news: Option<News>,
+}
+
 /// A claim to make: the lanes asked, and the room in each.
 #[derive(Debug, Default)]
 pub struct Wanted {
@@ -145,7 +154,7 @@ impl Intake {
             && let Some(idx) = lower.pop_front()
         {
             scheduler.lanes[idx.slot()].is_lower = false;
-            left -= self.ask(idx, left - kept, None, scheduler, &mut wanted);
+            left -= self.ask(idx, Look { most: left - kept, news: None }, scheduler, &mut wanted);
         }
         scheduler.lower = lower;
         for _ in 0..LOOKS_AT_ONCE {
@@ -156,7 +165,7 @@ impl Intake {
             self.turn = idx.slot() + 1;
             self.unseen -= 1;
             if !wanted.lanes.contains(&idx) {
-                left -= self.ask(idx, left, Some(self.news), scheduler, &mut wanted);
+                left -= self.ask(idx, Look { most: left, news: Some(self.news) }, scheduler, &mut wanted);
             }
         }
         self.goes_on = left > 0 && self.unseen > 0;
@@ -187,15 +196,8 @@ impl Intake {
     }
 
     /// Asks for as much of a lane as there is room for, and says how much that is.
-    fn ask(
-        &mut self,
-        idx: LaneIdx,
-        left: usize,
-        news: Option<News>,
-        scheduler: &mut Scheduler,
-        wanted: &mut Wanted,
-    ) -> usize {
-        let now = wanted.at;
+    fn ask(&mut self, idx: LaneIdx, look: Look, scheduler: &mut Scheduler, wanted: &mut Wanted) -> usize {
+        let (now, Look { most, news }) = (wanted.at, look);
         let lane = &scheduler.lanes[idx.slot()];
         let fresh = Some(lane.fresh_supply).filter(|supply| supply.is_there(news.map(|news| news.fresh)));
         let timed = Some(lane.timed_supply).filter(|supply| supply.is_there(news.map(|news| news.timed)));
@@ -213,8 +215,8 @@ impl Intake {
             return 0;
         }
         // Half at most, or room kept for what may come due would keep out what is there.
-        let timed_room = timed_room.min(if fresh_room > 0 { left.div_ceil(2) } else { left });
-        let fresh_room = fresh_room.min(left - timed_room);
+        let timed_room = timed_room.min(if fresh_room > 0 { most.div_ceil(2) } else { most });
+        let fresh_room = fresh_room.min(most - timed_room);
         wanted.lanes.push(idx);
         wanted.rooms.push(lane_room(scheduler, key, timed_room, fresh_room));
         if few.is_some() {

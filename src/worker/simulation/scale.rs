@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::clock;
 use crate::job::{OnUnknown, Priority};
 
 use super::judge;
@@ -80,21 +81,14 @@ fn counted(world: &World, from: Duration, to: Duration) -> BTreeMap<usize, usize
     counts
 }
 
-/// What this thread has used of a processor: other work on the machine hardly shows in it.
-fn processor_time() -> Duration {
-    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let (seconds, nanos) = (u64::try_from(spent.tv_sec), u32::try_from(spent.tv_nsec));
-    Duration::new(seconds.expect("it began at zero"), nanos.expect("below a second"))
-}
-
 /// Runs it, judges it, and says what a message cost.
 fn run(seed: u64, numbers: usize, workers: usize, storm: Duration, measured: Duration) -> Duration {
-    let began = processor_time();
+    let began = clock::processor_time();
     let mut world = World::new(plan(seed, numbers, workers, storm, measured), false);
     world.fold.instead_of_ended = Some(Draft::of(0, Priority::Bulk).routed(0));
     world.run();
     judge::end(&world);
-    let took = processor_time() - began;
+    let took = clock::processor_time() - began;
     let sent = world.meta.log.len();
     let each = took / u32::try_from(sent).expect("a few millions");
     println!(
