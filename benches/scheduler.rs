@@ -120,14 +120,7 @@ impl Bench {
         for n in 0..numbers {
             let id = (1_000 + n).to_string().parse().expect("digits");
             let limit = Limit::per_second(PER_SECOND);
-            let spec = NumberSpec {
-                id,
-                display: n.to_string(),
-                pool,
-                account: account(),
-                limit,
-                siblings: std::sync::Arc::new([]),
-            };
+            let spec = NumberSpec { id, display: n.to_string(), pool, account: account(), limit };
             let number = core.scheduler.add_number(spec, Duration::from_millis(8), now);
             let until = now.mono + Duration::from_secs(1_000_000_000);
             core.set_tenure(number, Some(Tenure { fence: Fence(1), until }), now.mono);
