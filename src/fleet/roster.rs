@@ -1,7 +1,7 @@
 //! The numbers of a running worker: those that it starts with, and those that its accounts get while it runs. Nobody
 //! leaves it: what becomes of a number that is gone, Meta says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ impl Roster {
         self.members.subscribe()
     }
 
-    /// Takes these in. What comes of it is for the worker.
+    /// Takes these in, at the start as later on, and says how the worker does the same.
     pub fn join(&self, newcomers: Vec<Member>) -> Joining {
         let all: Arc<[Member]> = self.members().iter().chain(&newcomers).cloned().collect();
         self.members.send_replace(all.clone());
@@ -55,7 +55,7 @@ impl Roster {
         self.config.numbers.is_empty() && self.config.fleet.discover == Discover::All
     }
 
-    /// Those of the numbers read who may join. Who may not is told once, and then `turned_away`.
+    /// Those of the numbers read who may join. Who may not is told of once, and then stands in `turned_away`.
     pub fn newcomers(
         &self,
         rows: &[FleetRow],
@@ -66,11 +66,12 @@ impl Roster {
             return Vec::new();
         }
         let (accounts, members) = (accounts(&self.config), self.members());
-        let found = rows.iter().filter(|row| row.read_at >= self.since);
+        let joined: HashSet<&str> = members.iter().map(|member| member.id.as_str()).collect();
+        let found = rows.iter().filter(|row| row.read_at >= self.since && !joined.contains(row.id.as_str()));
         let found = found.filter(|row| accounts.iter().any(|account| account.waba == row.parent));
         let found = found.filter_map(|row| Some((row.id.parse::<NumberId>().ok()?, row)));
         // What only a webhook told of was not read.
-        let found = found.filter(|(id, _)| known.read_at(id).is_some() && members.iter().all(|own| own.id != *id));
+        let found = found.filter(|(id, _)| known.read_at(id).is_some());
         let found = found.filter_map(|(id, row)| members::discovered(&self.config, id, &row.parent, known));
         match self.config.fleet.discover {
             Discover::All => found.collect(),

@@ -153,6 +153,20 @@ impl Schedule {
         }
     }
 
+    /// Who joined since belongs to an account from now on.
+    fn take_in(&mut self) {
+        if self.members.has_changed().unwrap_or(false) {
+            let members = self.members.borrow_and_update();
+            for subject in &mut self.subjects {
+                let Some(account) = &subject.account else { continue };
+                let is_new = |member: &&Member| subject.members.iter().all(|known| known.id != member.id);
+                let new = members.iter().filter(|member| member.waba == account.waba).filter(is_new).cloned();
+                let new: Vec<Member> = new.collect();
+                subject.members.extend(new);
+            }
+        }
+    }
+
     async fn read_next(&mut self) {
         let mut signals = self.ledger.signals();
         let heard = signals.borrow_and_update().fleet;
@@ -190,20 +204,6 @@ impl Schedule {
             ) => self.subjects[next].rhythm(what).failed(now),
         }
         self.readings.send_modify(|count| *count += 1);
-    }
-
-    /// Who joined since belongs to an account from now on.
-    fn take_in(&mut self) {
-        if self.members.has_changed().unwrap_or(false) {
-            let members = self.members.borrow_and_update();
-            for subject in &mut self.subjects {
-                let Some(account) = &subject.account else { continue };
-                let is_new = |member: &&Member| subject.members.iter().all(|known| known.id != member.id);
-                let new = members.iter().filter(|member| member.waba == account.waba).filter(is_new).cloned();
-                let new: Vec<Member> = new.collect();
-                subject.members.extend(new);
-            }
-        }
     }
 
     /// What a webhook said of a template that was not read since is a reason to read them all, once. So is a job that
