@@ -290,3 +290,20 @@ async fn while_a_portfolio_is_at_its_limit_all_that_needs_a_place_goes_by_the_ot
     assert!(waiting[0].starts_with("first-"), "only who names the number waits for its places: {waiting:?}");
     assert_eq!(refused(&oracle, 131_048), 0);
 }
+
+#[tokio::test]
+async fn who_comes_to_wait_as_a_portfolio_reaches_its_limit_goes_by_the_other_of_the_pool() {
+    let world = two_portfolios();
+    let ledger = world.beside().await;
+    let worker = world.start();
+    first_number_writes_to(&world, &ledger, ORDINARY - 9).await;
+    world.enqueue(&ledger, &templates("ad", "normal", 1_000, 40)).await;
+    world.all_ended(&ledger).await;
+    worker.stop();
+    let oracle = world.oracle();
+    let by_first = sent_by(&oracle, "1001") - (ORDINARY - 9);
+    assert!((1..=9).contains(&by_first), "{by_first} by the first");
+    assert_eq!(sent_by(&oracle, "1002"), 40 - by_first);
+    assert_eq!(refused(&oracle, 131_048), 0);
+    audit(&world.rows(&ledger).await, &oracle);
+}
