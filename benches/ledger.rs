@@ -62,7 +62,7 @@ impl Bench {
 
     fn claim(&self, n: usize) -> Vec<ClaimedRow> {
         let room = u32::try_from(n).expect("a small batch");
-        let lane = LaneRoom { route: route(), priority: Priority::Normal, timed: room, fresh: room };
+        let lane = LaneRoom { route: route(), priority: Priority::Normal, timed: room, fresh: room, has_places: false };
         let claimed = self.runtime.block_on(self.ledger.claim(WORKER, vec![lane], self.now)).expect("claimed");
         assert_eq!(claimed.rows.len(), n);
         claimed.rows

@@ -71,7 +71,7 @@ fn admissions() -> Vec<Admission> {
     let jobs: Vec<Routed> =
         (0..ADMISSIONS).map(|n| Routed { job: Arc::new(job(n, Priority::Normal)), route: route() }).collect();
     let room = u32::try_from(ADMISSIONS).expect("small");
-    let lane = LaneRoom { route: route(), priority: Priority::Normal, timed: 0, fresh: room };
+    let lane = LaneRoom { route: route(), priority: Priority::Normal, timed: 0, fresh: room, has_places: false };
     runtime.block_on(async {
         let names = vec!["number:1001".to_owned()];
         let leases = ledger.take_leases(WORKER, names, Duration::from_secs(600), now).await.expect("leased");

@@ -56,6 +56,9 @@ pub struct LaneRoom {
     pub timed: u32,
     /// Room for rows that were published and not looked at yet.
     pub fresh: u32,
+    /// Whether they may go by a number of some portfolio that is not at its limit: then nobody waits for the places of
+    /// another.
+    pub has_places: bool,
 }
 
 /// A waiting row in a worker's hands.

@@ -231,6 +231,11 @@ impl Worker {
                 self.let_go(at_limit);
                 self.try_again_elsewhere(clock::now().mono);
                 self.give_back_of_unable();
+                if self.core.scheduler.has_ways_round_limits() {
+                    // What was parked before everybody knew comes out again, also what others are parking just now.
+                    self.intake.look_again();
+                    self.intake.expect(clock::now().wall + PARKED_LOOK);
+                }
             }
             Err(error) => self.ledger_failed(&error),
         }

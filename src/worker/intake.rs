@@ -296,7 +296,9 @@ fn lane_room(scheduler: &Scheduler, key: LaneKey, timed: usize, fresh: usize) ->
     let pool = scheduler.pools[key.pool.slot()].name.clone();
     let pinned = key.pinned.map(|number| scheduler.numbers[number.slot()].spec.id.clone());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    LaneRoom { route: Route { pool, pinned }, priority: key.priority, timed: count(timed), fresh: count(fresh) }
+    let has_places = key.pinned.is_none() && scheduler.pools[key.pool.slot()].has_places();
+    let route = Route { pool, pinned };
+    LaneRoom { route, priority: key.priority, timed: count(timed), fresh: count(fresh), has_places }
 }
 
 #[cfg(test)]

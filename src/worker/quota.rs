@@ -65,6 +65,12 @@ impl Scheduler {
         able.peek().is_some() && able.all(|number| number.is_at_limit)
     }
 
+    /// Whether jobs that wait for places of one portfolio may go by a number of another.
+    pub(super) fn has_ways_round_limits(&self) -> bool {
+        let pools = self.pools.iter().filter(|pool| pool.has_places());
+        pools.flat_map(|pool| &pool.numbers).any(|number| self.number(*number).is_at_limit)
+    }
+
     /// How many bulk jobs of a pool may be taken in hand now; none: as many as there is room for.
     pub(super) fn bulk_room(&mut self, pool: PoolIdx, now: Mono) -> Option<u32> {
         let is_at_limit = self.is_at_limit(pool, now);

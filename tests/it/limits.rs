@@ -218,19 +218,27 @@ async fn sixty_jobs_at_once_to_one_person_leave_in_order_and_are_never_refused()
     audit(&rows, &oracle);
 }
 
-/// One pool with a number of each of two businesses; each portfolio has the limit.
-fn two_portfolios() -> World {
+/// A number of each of two businesses, whose portfolios each have the limit.
+fn two_businesses() -> SimConfig {
     let account = |waba: &str, portfolio: &str| WabaSpec { portfolio: portfolio.to_owned(), ..WabaSpec::new(waba) };
     let number = |id: &str, waba: &str| NumberSpec { waba: waba.to_owned(), ..NumberSpec::new(id).with_mps(80) };
-    let sim = SimConfig {
+    SimConfig {
         wabas: vec![account("102", "55"), account("103", "66")],
         messaging_limit: Some(u32::try_from(LIMIT).expect("small")),
         ..SimConfig::with_numbers([number("1001", "102"), number("1002", "103")])
-    };
-    let mut world = World::with(sim, &[("1001", "80/s"), ("1002", "80/s")]);
+    }
+}
+
+fn set_businesses(world: &mut World) {
     world.set("cloud_api.waba", "102");
     world.set("accounts[0].waba", "103");
     world.set("quota.reserve", "0.1");
+}
+
+/// Both in one pool.
+fn two_portfolios() -> World {
+    let mut world = World::with(two_businesses(), &[("1001", "80/s"), ("1002", "80/s")]);
+    set_businesses(&mut world);
     world
 }
 
@@ -270,4 +278,37 @@ async fn while_a_portfolio_is_at_its_limit_all_that_needs_a_place_goes_by_the_ot
     assert_eq!(waiting.len(), 1, "{waiting:?}");
     assert!(waiting[0].starts_with("first-"), "only who names the number waits for its places: {waiting:?}");
     assert_eq!(refused(&oracle, 131_048), 0);
+}
+
+/// Forty come as the first number has nine places left for them, before so many workers.
+async fn all_go_out_by_whom_they_may(world: &World, workers: usize) {
+    let ledger = world.beside().await;
+    let workers: Vec<Running> = (0..workers).map(|_| world.start()).collect();
+    first_number_writes_to(world, &ledger, ORDINARY - 9).await;
+    world.enqueue(&ledger, &templates("ad", "normal", 1_000, 40)).await;
+    world.all_ended(&ledger).await;
+    for worker in workers {
+        worker.stop();
+    }
+    let oracle = world.oracle();
+    let by_first = sent_by(&oracle, "1001") - (ORDINARY - 9);
+    assert!(by_first <= 9, "{by_first} by the first");
+    assert_eq!(sent_by(&oracle, "1002"), 40 - by_first);
+    assert_eq!(refused(&oracle, 131_048), 0);
+    audit(&world.rows(&ledger).await, &oracle);
+}
+
+#[tokio::test]
+async fn who_comes_to_wait_as_a_portfolio_reaches_its_limit_goes_by_the_other_of_the_pool() {
+    all_go_out_by_whom_they_may(&two_portfolios(), 1).await;
+}
+
+#[cfg(feature = "services")]
+#[tokio::test]
+async fn who_owns_only_numbers_at_their_limit_leaves_the_jobs_to_who_owns_the_others() {
+    let mut shared = Shared::over(two_businesses(), &["1001", "1002"]);
+    set_businesses(&mut shared.world);
+    shared.connect();
+    shared.declare(&["default"]).await;
+    all_go_out_by_whom_they_may(&shared.world, 2).await;
 }

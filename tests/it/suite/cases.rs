@@ -247,6 +247,7 @@ macro_rules! ledger_suite {
                 a_row_let_out_has_its_place,
                 the_reserve_stays_when_rows_are_let_out,
                 parked_rows_use_the_room_that_is_left,
+                where_another_portfolio_has_places_nobody_waits_for_those_of_the_first,
                 a_raised_limit_lets_out_as_many_more,
                 a_limit_that_is_gone_lets_out_all_at_the_pace_of_claims,
                 a_limit_below_the_count_lets_nobody_go,

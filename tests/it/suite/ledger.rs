@@ -120,7 +120,7 @@ pub fn routed(job: Job) -> Routed {
 
 /// Room in lane (`default`, `normal`).
 pub fn room(timed: u32, fresh: u32) -> LaneRoom {
-    LaneRoom { route: route("default"), priority: Priority::Normal, timed, fresh }
+    LaneRoom { route: route("default"), priority: Priority::Normal, timed, fresh, has_places: false }
 }
 
 pub fn order(cover: Cover, effect: Effect, until: Option<Timestamp>) -> HoldOrder {

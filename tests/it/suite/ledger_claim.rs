@@ -80,7 +80,7 @@ pub async fn lanes_keep_to_themselves(ledger: &Ledger) {
     let mut rows: Vec<Routed> = rows.into_iter().map(|(job, route)| Routed { job: job.into(), route }).collect();
     rows.push(Routed { job: job("pinned").into(), route: pinned("77") });
     ledger.enqueue(rows, at(0)).await.expect("enqueued");
-    let room = |route, priority| LaneRoom { route, priority, timed: 9, fresh: 9 };
+    let room = |route, priority| LaneRoom { route, priority, timed: 9, fresh: 9, has_places: false };
     for (name, room) in [
         ("bulk", room(route("default"), Priority::Bulk)),
         ("pinned", room(pinned("77"), Priority::Normal)),
@@ -100,7 +100,7 @@ pub async fn several_lanes_are_answered_in_one_claim(ledger: &Ledger) {
     let urgent = Job { priority: Priority::Urgent, ..job("urgent") };
     let rows = vec![routed(job("a")), routed(urgent), routed(job("b"))];
     ledger.enqueue(rows, at(0)).await.expect("enqueued");
-    let room = |priority, fresh| LaneRoom { route: route("default"), priority, timed: 9, fresh };
+    let room = |priority, fresh| LaneRoom { priority, ..room(9, fresh) };
     let rooms = vec![room(Priority::Urgent, 9), room(Priority::Normal, 1), room(Priority::Bulk, 9)];
     let claimed = ledger.claim(worker(), rooms, at(1)).await.expect("claimed");
     assert_eq!((ids(&claimed), claimed.more), (vec!["urgent".to_owned(), "a".to_owned()], vec![false, true, false]));

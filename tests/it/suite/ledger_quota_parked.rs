@@ -107,6 +107,24 @@ pub async fn parked_rows_use_the_room_that_is_left(bench: &Bench) {
     assert_eq!(taken(&bench, DAY + 60).await, 3);
 }
 
+pub async fn where_another_portfolio_has_places_nobody_waits_for_those_of_the_first(bench: &Bench) {
+    let bench = bench.giving_places(limit(1)).await;
+    let steps = Steps::new(&bench).await;
+    send(&steps, letter("sent", 1), 0).await;
+    for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
+        park(&steps, letter(name, n), 1).await;
+    }
+    assert_eq!(ids(&steps.claim(9, 9, at(2)).await), [""; 0]);
+    let elsewhere = |fresh| vec![LaneRoom { has_places: true, ..room(0, fresh) }];
+    let claimed = bench.claim(steps.worker, elsewhere(2), at(3)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.more), (["a", "b"].map(str::to_owned).to_vec(), vec![true]));
+    let claimed = bench.claim(steps.worker, elsewhere(2), at(3)).await.expect("claimed");
+    assert_eq!((ids(&claimed), claimed.more), (["c"].map(str::to_owned).to_vec(), vec![false]));
+    // They took none of its places, and find none where they go by it after all.
+    assert_eq!(taken(&bench, 3).await, 1);
+    assert!(matches!(ask_claimed(&steps, letter("c", 13), 4).await, Admitted::Parked(_)));
+}
+
 pub async fn a_raised_limit_lets_out_as_many_more(bench: &Bench) {
     let bench = bench.giving_places(limit(1)).await;
     let steps = Steps::new(&bench).await;

@@ -119,8 +119,12 @@ impl Pass<'_> {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let priority = self.lanes[lane].room.priority;
-        let (keys, is_full) = take(tx, &waiting, priority, now).await?;
+        let asked = self.lanes[lane].room;
+        let (keys, is_full) = if asked.has_places {
+            (waiting.iter().map(|(key, ..)| *key).collect(), false)
+        } else {
+            take(tx, &waiting, asked.priority, now).await?
+        };
         if is_full {
             self.queues.full.insert((queue, lane));
         }
@@ -138,7 +142,8 @@ impl Pass<'_> {
             let (portfolio, room) = (&self.queues.holds[queue].1, self.lanes[lane].room);
             let is_asked = room.timed + room.fresh > 0;
             let is_full = self.queues.full.contains(&(queue, lane));
-            if is_asked && !is_full && has_free(tx, portfolio, room.priority, now).await? {
+            let may_come = room.has_places || !is_full && has_free(tx, portfolio, room.priority, now).await?;
+            if is_asked && may_come {
                 claimed.more[self.lanes[lane].place] = true;
                 continue;
             }

@@ -171,7 +171,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether a row of a queue may come out: then it has its place, and nobody else takes that.
+    /// Whether a row of a queue may come out: then it has its place, and nobody else takes that, or it needs none of this
+    /// portfolio.
     pub(in crate::ledger::sqlite) fn takes_place(
         &mut self,
         queue: usize,
@@ -181,6 +182,9 @@ impl Pass<'_> {
         let (desk, now, priority) = (self.desk, self.now, lane.room.priority);
         let queue = &mut self.queues[queue];
         let Some(limit) = queue.limit else { return Ok(true) };
+        if lane.room.has_places {
+            return Ok(true);
+        }
         if queue.is_full {
             return Ok(false);
         }
@@ -208,7 +212,7 @@ impl Pass<'_> {
             if !desk.conn.prepare_cached(sql)?.exists([queue.hold.0, lane.id])? {
                 continue;
             }
-            if !queue.is_full && desk.has_place(queue, lane.room.priority, now)? {
+            if lane.room.has_places || !queue.is_full && desk.has_place(queue, lane.room.priority, now)? {
                 more = true;
                 continue;
             }
