@@ -234,7 +234,7 @@ impl Worker {
                 if self.core.scheduler.has_ways_round_limits() {
                     // What was parked before everybody knew comes out again, also what others are parking just now.
                     self.intake.look_again();
-                    self.intake.expect(clock::now().wall + PARKED_LOOK);
+                    self.intake.expect(None, clock::now().wall + PARKED_LOOK);
                 }
             }
             Err(error) => self.ledger_failed(&error),
