@@ -9,9 +9,9 @@ use super::output::{Column, Output, words};
 use super::sync;
 use super::wording::{relative, say};
 use crate::clock::{self, Timestamp};
-use crate::fleet::templates::{self, TEMPLATE};
+use crate::fleet::templates;
 use crate::job::{Header, Needs};
-use crate::ledger::FleetRow;
+use crate::ledger::{FleetRow, TEMPLATE};
 
 /// What can be done about templates.
 #[derive(Subcommand, Debug)]

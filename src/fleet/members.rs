@@ -11,14 +11,13 @@ use crate::clock::Timestamp;
 use crate::config::{Config, NumberConfig};
 use crate::graph::reads::PhoneNumber;
 use crate::job::{NumberId, PoolName};
-use crate::ledger::{Account, FleetRow, Ledger, LedgerError, WABA};
+use crate::ledger::{Account, FleetRow, Ledger, LedgerError, NUMBER, WABA};
 use crate::worker::Recruit;
 use crate::worker::number::Standing;
 use crate::worker::pacer::Limit;
 
 use super::Directory;
 use super::accounts::{Token, token_of};
-use super::refresh::NUMBER;
 
 /// A number that may send.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::graph::reads::PhoneNumber;
 use crate::job::{Catalogue, NumberId};
-use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError, WABA};
+use crate::ledger::{FleetRow, INBOUND, Ledger, LedgerError, NUMBER, WABA};
 use crate::worker::FleetChange;
 
 use super::accounts::Token;
@@ -23,8 +23,6 @@ use super::roster::Roster;
 use super::standing::standing;
 use super::templates;
 
-/// The kind under which numbers lie in the ledger.
-pub const NUMBER: &str = "number";
 /// While a number was not heard of, what the ledger has is looked at so often: another process may have read it
 /// without finding anything new.
 const LOOK: Duration = Duration::from_secs(20);

@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
     use crate::config::Sources;
-    use crate::fleet::refresh::NUMBER;
     use crate::job::From;
+    use crate::ledger::NUMBER;
 
     const ACCOUNT: &str = "102";
 

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads};
 use crate::hold::{Cover, Effect, HoldOrder, Scope};
-use crate::ledger::{Ledger, READING};
+use crate::ledger::{Ledger, READING, TEMPLATE};
 use crate::outcome::Reason;
 
 use super::accounts::{Account, Token, accounts};
@@ -24,7 +24,7 @@ use super::discover::allowed;
 use super::members::{Acquainted, Member};
 use super::rhythm::Rhythm;
 use super::survey::Survey;
-use super::templates::{self, TEMPLATE};
+use super::templates;
 
 /// Who placed a hold for what was read.
 const READER: &str = "meta-read";

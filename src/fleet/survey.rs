@@ -5,10 +5,9 @@ use crate::config::AuthHeader;
 use crate::graph::Usage;
 use crate::graph::reads::{PhoneNumber, ReadError, Reads};
 use crate::job::NumberId;
-use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, MessagingLimit, News, PORTFOLIO};
+use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, MessagingLimit, NUMBER, News, PORTFOLIO};
 
 use super::accounts::{Account, Token};
-use super::refresh::NUMBER;
 
 /// What was read.
 #[derive(Clone, Debug, Default)]

@@ -8,14 +8,13 @@ use serde_json::{Map, Value};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::graph::reads::{ReadError, Reads};
-use crate::ledger::{FleetRow, Ledger, LedgerError, PORTFOLIO, WABA};
+use crate::ledger::{FleetRow, Ledger, LedgerError, NUMBER, PORTFOLIO, TEMPLATE, WABA};
 
 use super::accounts::{Account, accounts};
 use super::discover::allowed;
 use super::members::{self, Acquainted};
-use super::refresh::NUMBER;
 use super::survey::Survey;
-use super::templates::{self, TEMPLATE};
+use super::templates;
 
 /// A field that is another now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

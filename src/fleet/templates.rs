@@ -12,12 +12,10 @@ use crate::config::AuthHeader;
 use crate::graph::Usage;
 use crate::graph::reads::{ReadError, Reads, Template};
 use crate::job::{Catalogue, Category, Needs, TemplateEntry, TemplateRef};
-use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, News, READING, TemplateReading};
+use crate::ledger::{FieldsNews, FleetRow, Ledger, LedgerError, News, READING, TEMPLATE, TemplateReading};
 
 use super::accounts::Account;
 
-/// The kind under which templates lie in the ledger.
-pub const TEMPLATE: &str = "template";
 /// The field that says when a webhook told of the status, as webhooks are kept.
 const STATUS_AT: &str = "status_at";
 /// So many rows are written in one commit.

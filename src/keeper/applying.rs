@@ -17,7 +17,9 @@ use super::inbound::InboundRates;
 use super::patience::Patience;
 use crate::clock;
 use crate::job::{JobKey, NumberId, PoolName};
-use crate::ledger::{FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, News, StrangeChange, WABA};
+use crate::ledger::{
+    FleetRow, INBOUND, InboxRow, JobFacts, Ledger, LedgerError, NUMBER, News, StrangeChange, TEMPLATE, WABA,
+};
 use crate::metrics::{Metrics, Update};
 use crate::outcome::State;
 use crate::webhook::meaning::{self, Known, Meaning, Names, Rules};
@@ -36,9 +38,6 @@ const SUSPICIOUS: u32 = 3;
 const MOST_LEFT: u32 = 5;
 /// How old what is known of the numbers' names may be.
 const NAMES: Duration = Duration::from_secs(15);
-/// The kinds under which numbers and templates lie in the ledger.
-const NUMBER: &str = "number";
-const TEMPLATE: &str = "template";
 
 /// The numbers' pools, by id and display number.
 pub type PoolOf = Arc<dyn Fn(&NumberId, &str) -> PoolName + Send + Sync>;

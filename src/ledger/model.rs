@@ -581,6 +581,11 @@ pub const WORKER: &str = "worker";
 /// What a worker said so long ago says nothing of it now.
 pub const LIVE: Duration = Duration::from_secs(15);
 
+/// The kind under which numbers lie in the ledger.
+pub const NUMBER: &str = "number";
+/// The kind under which templates lie in the ledger.
+pub const TEMPLATE: &str = "template";
+
 /// What was last read of one thing at Meta's, or what a worker said of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetRow {

@@ -6,6 +6,7 @@
 mod absorbing;
 mod asking;
 pub mod attempt;
+mod capacity;
 mod clearing;
 pub mod drain;
 mod due;

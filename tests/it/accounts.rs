@@ -3,10 +3,10 @@
 use serde_json::json;
 use tidegate::app::{self, RunOptions};
 use tidegate::clock::Timestamp;
-use tidegate::fleet::templates::{self, TEMPLATE};
+use tidegate::fleet::templates;
 use tidegate::job::{self, Category as JobCategory, Received};
 use tidegate::ledger::sqlite::Access;
-use tidegate::ledger::{FleetRow, Ledger, MessagingLimit, PORTFOLIO, WABA};
+use tidegate::ledger::{FleetRow, Ledger, MessagingLimit, PORTFOLIO, TEMPLATE, WABA};
 use tidegate::outcome::{Reason, State};
 use tidegate::sim::{Category, NumberSpec, SimConfig, TemplateSpec, Token, WabaSpec};
 use tokio_util::sync::CancellationToken;
