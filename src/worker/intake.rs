@@ -92,8 +92,6 @@ pub struct Wanted {
     pub lanes: Vec<LaneIdx>,
     /// The same for the ledger.
     pub rooms: Vec<LaneRoom>,
-    /// The latest news when it was asked.
-    news: News,
     /// When it was asked.
     at: Mono,
 }
@@ -144,7 +142,7 @@ impl Intake {
     /// What to claim now; nothing where no lane has both room and something to come.
     pub fn wanted(&mut self, scheduler: &mut Scheduler, mono: Mono, wall: Timestamp) -> Wanted {
         self.hear(scheduler, mono, wall);
-        let mut wanted = Wanted { news: self.news, at: mono, ..Wanted::default() };
+        let mut wanted = Wanted { at: mono, ..Wanted::default() };
         let mut left = self.left(scheduler).min(MOST_AT_ONCE);
         self.unseen = self.unseen.min(scheduler.lanes.len());
         // Half for the lanes whose turn it is: those that give jobs away all the time would leave them nothing.
@@ -217,6 +215,14 @@ impl Intake {
         // Half at most, or room kept for what may come due would keep out what is there.
         let timed_room = timed_room.min(if fresh_room > 0 { most.div_ceil(2) } else { most });
         let fresh_room = fresh_room.min(most - timed_room);
+        // What is told from here on the answer says nothing of.
+        let lane = &mut scheduler.lanes[idx.slot()];
+        if fresh_room > 0 {
+            lane.fresh_supply = Supply::DryAt(self.news.fresh);
+        }
+        if timed_room > 0 {
+            lane.timed_supply = Supply::DryAt(self.news.timed);
+        }
         wanted.lanes.push(idx);
         wanted.rooms.push(lane_room(scheduler, key, timed_room, fresh_room));
         if few.is_some() {
@@ -244,15 +250,14 @@ impl Intake {
         }
         for (position, room) in wanted.rooms.iter().enumerate() {
             let lane = &mut scheduler.lanes[wanted.lanes[position].slot()];
-            let supply = |is_left: bool, news: u64| if is_left { Supply::Left } else { Supply::DryAt(news) };
-            if room.fresh > 0 {
-                lane.fresh_supply = supply(claimed.more[position], wanted.news.fresh);
+            if room.fresh > 0 && claimed.more[position] {
+                lane.fresh_supply = Supply::Left;
             }
             // Whether fresh rows are left says nothing of timed ones: those are left if their room was filled.
-            if room.timed > 0 {
-                lane.timed_supply = supply(timed[position] >= room.timed, wanted.news.timed);
+            if room.timed > 0 && timed[position] >= room.timed {
+                lane.timed_supply = Supply::Left;
             }
-            if lane.fresh_supply == Supply::Left || lane.timed_supply == Supply::Left {
+            if lane.fresh_supply.is_there(None) || lane.timed_supply.is_there(None) {
                 scheduler.note_lower(wanted.lanes[position]);
             }
         }
@@ -366,5 +371,20 @@ mod tests {
         intake.look_again();
         // The lanes of the claim that was overtaken are asked a second time.
         assert!(ask_in_vain(&mut intake, &mut core, true) > lanes);
+    }
+
+    #[test]
+    fn what_falls_due_while_a_claim_is_under_way_is_asked_for_again() {
+        let (mut core, mut intake) = (core(), Intake::new(Caps { count: 5_000, bytes: 1 << 24 }));
+        ask_in_vain(&mut intake, &mut core, false);
+        let lane = LaneIdx(0);
+        intake.expect(Some(lane), NOW.wall);
+        let wanted = intake.wanted(&mut core.scheduler, NOW.mono, NOW.wall);
+        assert_eq!(wanted.lanes, [lane]);
+        intake.expect(Some(lane), NOW.wall);
+        intake.hear(&mut core.scheduler, NOW.mono, NOW.wall);
+        let nothing = Claimed { more: vec![false], dues: vec![None], ..Claimed::default() };
+        intake.learn(&mut core.scheduler, &wanted, &nothing);
+        assert_eq!(ask_in_vain(&mut intake, &mut core, false), 1);
     }
 }
