@@ -87,8 +87,8 @@ pub struct Claimed {
     pub more: Vec<bool>,
     /// For each lane asked, when the next row of it falls due.
     pub dues: Vec<Option<Timestamp>>,
-    /// The earliest time at which a row of the lanes asked falls due, or may come out from under a hold.
-    pub next_due: Option<Timestamp>,
+    /// When the next hold ends by itself, or the next place is free that a row of these lanes waits for.
+    pub let_out_at: Option<Timestamp>,
 }
 
 /// How a job came into the hands of the worker that asks about it.

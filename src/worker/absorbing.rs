@@ -51,7 +51,13 @@ impl Worker {
     fn put_back(&mut self, batch: PutBack, answer: Result<(), LedgerError>) {
         self.open.putting -= 1;
         match (answer, batch) {
-            (Ok(()), PutBack::Park(_, tickets) | PutBack::Defer(_, tickets)) => self.acks.extend(tickets),
+            (Ok(()), PutBack::Park(_, tickets)) => self.acks.extend(tickets),
+            (Ok(()), PutBack::Defer(jobs, tickets)) => {
+                for (job, home) in jobs {
+                    self.intake.expect(home, job.due);
+                }
+                self.acks.extend(tickets);
+            }
             (Ok(()), PutBack::GiveBack(_)) => {}
             (Err(error), batch) => {
                 self.put_backs.push(batch);

@@ -36,9 +36,10 @@ impl Worker {
                     tickets.extend(delivery.ticket);
                 }
                 Pick::Defer(delivery, due, reason) => {
-                    self.intake.expect(self.core.scheduler.home_of(&delivery), due);
                     self.telling.metrics.pair_deferred.inc();
-                    deferred.push(Deferral { key: delivery.job().key, due, reason, delivered: delivery.delivered() });
+                    let home = self.core.scheduler.home_of(&delivery);
+                    let (key, delivered) = (delivery.job().key, delivery.delivered());
+                    deferred.push((Deferral { key, due, reason, delivered }, home));
                     deferred_tickets.extend(delivery.ticket);
                 }
                 Pick::WaitUntil(_) | Pick::Idle => break,
@@ -120,7 +121,9 @@ impl Worker {
             let answer = async move {
                 let answer = match batch {
                     PutBack::Park(jobs, _) => ledger.park(jobs, now.wall).await,
-                    PutBack::Defer(jobs, _) => ledger.defer(jobs, now.wall).await,
+                    PutBack::Defer(jobs, _) => {
+                        ledger.defer(jobs.into_iter().map(|(job, _)| job).collect(), now.wall).await
+                    }
                     PutBack::GiveBack(jobs) => ledger.give_back(id, jobs).await,
                 };
                 Event::PutBack(kept, answer)

@@ -18,15 +18,12 @@ impl Scheduler {
         if number.is_able(now) { number.pacer.effective().within(Duration::from_secs(1)) } else { 0.0 }
     }
 
-    /// The same for all of a pool's numbers; nothing while they have no places left and one of another worker has some:
-    /// the jobs are for that one.
+    /// The same for all of a pool's numbers; while only some have places left, for those: the jobs are for them, and
+    /// nothing is for a worker that has none of them.
     pub fn rate_of_pool(&self, pool: PoolIdx, now: Mono) -> f64 {
         let pool = &self.pools[pool.slot()];
-        let numbers = || pool.numbers.iter().map(|number| &self.numbers[number.slot()]);
-        if pool.has_places() && !numbers().any(|number| number.has_places() && number.holds_lease(now)) {
-            return 0.0;
-        }
-        pool.numbers.iter().map(|number| self.rate_of(*number, now)).sum()
+        let has_part = |number: &&NumberIdx| !pool.has_places() || self.numbers[number.slot()].has_places();
+        pool.numbers.iter().filter(has_part).map(|number| self.rate_of(*number, now)).sum()
     }
 
     /// What a pool's able numbers are allowed together, in sends a second, however they do right now.

@@ -11,14 +11,14 @@ use super::index::LaneIdx;
 pub(super) struct Dues {
     by_time: BTreeSet<(Timestamp, LaneIdx)>,
     of_lane: HashMap<LaneIdx, Timestamp>,
-    anywhere: Option<Timestamp>,
+    anywhere: BTreeSet<Timestamp>,
 }
 
 impl Dues {
     /// A row of this lane will fall due then; of any lane, if none is named.
     pub(super) fn expect(&mut self, lane: Option<LaneIdx>, due: Timestamp) {
         let Some(lane) = lane else {
-            self.anywhere = Some(self.anywhere.map_or(due, |known| known.min(due)));
+            self.anywhere.insert(due);
             return;
         };
         match self.of_lane.get(&lane) {
@@ -34,7 +34,7 @@ impl Dues {
 
     /// The next moment.
     pub(super) fn next(&self) -> Option<Timestamp> {
-        self.by_time.first().map(|(due, _)| *due).into_iter().chain(self.anywhere).min()
+        self.by_time.first().map(|(due, _)| *due).into_iter().chain(self.anywhere.first().copied()).min()
     }
 
     /// A lane in which a row has fallen due, each once.
@@ -45,9 +45,11 @@ impl Dues {
         Some(lane)
     }
 
-    /// Whether a row has fallen due in a lane that nobody named, said once.
+    /// Whether any row has fallen due in a lane that nobody named, said once.
     pub(super) fn pop_anywhere(&mut self, now: Timestamp) -> bool {
-        self.anywhere.take_if(|due| *due <= now).is_some()
+        let is_due = self.anywhere.first().is_some_and(|due| *due <= now);
+        self.anywhere.retain(|due| *due > now);
+        is_due
     }
 }
 
@@ -66,7 +68,8 @@ mod tests {
         }
         assert_eq!((dues.next(), dues.pop(at(9)), dues.pop_anywhere(at(9))), (Some(at(10)), None, false));
         assert_eq!((dues.pop(at(14)), dues.pop(at(14))), (Some(one), None));
-        assert_eq!((dues.next(), dues.pop_anywhere(at(14)), dues.pop_anywhere(at(50))), (Some(at(12)), true, false));
+        assert_eq!((dues.next(), dues.pop_anywhere(at(14)), dues.pop_anywhere(at(39))), (Some(at(12)), true, false));
+        assert!(dues.pop_anywhere(at(40)));
         dues.expect(Some(one), at(60));
         assert_eq!((dues.pop(at(50)), dues.pop(at(50)), dues.next()), (Some(other), None, Some(at(60))));
     }

@@ -64,8 +64,8 @@ pub(super) struct Ask {
 pub(super) enum PutBack {
     /// To wait under holds; what the broker delivered is acked then.
     Park(Vec<Parking>, Vec<Ticket>),
-    /// To wait until a time; what the broker delivered is acked then.
-    Defer(Vec<Deferral>, Vec<Ticket>),
+    /// To wait until a time, each to come back to its lane; what the broker delivered is acked then.
+    Defer(Vec<(Deferral, Option<LaneIdx>)>, Vec<Ticket>),
     /// To stand where they stood.
     GiveBack(Vec<JobKey>),
 }

@@ -61,7 +61,7 @@ pub struct Intake {
     turn: usize,
     /// When the last round began.
     round_at: Mono,
-    /// When there was last something new, or taken to be.
+    /// When everything was last looked at without a reason.
     looked_at: Mono,
     /// Whether there was room left, and lanes to look at.
     goes_on: bool,
@@ -162,12 +162,25 @@ impl Intake {
             let idx = LaneIdx(u32::try_from(self.turn % scheduler.lanes.len()).expect("fewer lanes than 2^32"));
             self.turn = idx.slot() + 1;
             self.unseen -= 1;
-            if !wanted.lanes.contains(&idx) {
+            if wanted.lanes.contains(&idx) {
+                scheduler.note_lower(idx);
+            } else {
                 left -= self.ask(idx, Look { most: left, news: Some(self.news) }, scheduler, &mut wanted);
             }
+            self.keep_in_mind(idx, scheduler);
         }
         self.goes_on = left > 0 && self.unseen > 0;
         wanted
+    }
+
+    /// News of which a lane was not asked, for want of room or since it had been asked for other jobs, are not over.
+    fn keep_in_mind(&self, idx: LaneIdx, scheduler: &mut Scheduler) {
+        let lane = &mut scheduler.lanes[idx.slot()];
+        for (supply, news) in [(&mut lane.fresh_supply, self.news.fresh), (&mut lane.timed_supply, self.news.timed)] {
+            if supply.is_there(Some(news)) {
+                supply.tell();
+            }
+        }
     }
 
     /// Sees what fell due, and what else may have changed.
@@ -208,7 +221,10 @@ impl Intake {
         let lane = &scheduler.lanes[idx.slot()];
         let fresh_room = room(fresh, target, lane.fresh_rows(), target / 2);
         let fresh_room = fresh_room.min(few.unwrap_or(u32::MAX) as usize);
-        let timed_room = room(timed, target / 4 + LEAST, lane.timed(), 0);
+        let timed_target = target / 4 + LEAST;
+        // What is let out from under a hold may be fresh, and was asked for as timed.
+        let beyond = (target + timed_target).saturating_sub(lane.timed() + lane.fresh_rows());
+        let timed_room = room(timed, timed_target, lane.timed(), 0).min(beyond);
         if target == 0 || fresh_room + timed_room == 0 {
             return 0;
         }
@@ -236,9 +252,8 @@ impl Intake {
         for (lane, due) in wanted.lanes.iter().zip(&claimed.dues) {
             due.iter().for_each(|due| self.dues.expect(Some(*lane), *due));
         }
-        let known = claimed.dues.iter().flatten().min();
-        if let Some(due) = claimed.next_due.filter(|due| known.is_none_or(|known| due < known)) {
-            self.dues.expect(None, due);
+        if let Some(let_out) = claimed.let_out_at {
+            self.dues.expect(None, let_out);
         }
         let mut timed = vec![0_u32; wanted.lanes.len()];
         // What is let out from under a hold comes into room for timed rows first.
@@ -301,7 +316,7 @@ fn lane_room(scheduler: &Scheduler, key: LaneKey, timed: usize, fresh: usize) ->
     let pool = scheduler.pools[key.pool.slot()].name.clone();
     let pinned = key.pinned.map(|number| scheduler.numbers[number.slot()].spec.id.clone());
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let has_places = key.pinned.is_none() && scheduler.pools[key.pool.slot()].has_places();
+    let has_places = key.pinned.is_none() && scheduler.may_let_out(key.pool);
     let route = Route { pool, pinned };
     LaneRoom { route, priority: key.priority, timed: count(timed), fresh: count(fresh), has_places }
 }

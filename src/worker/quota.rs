@@ -10,6 +10,7 @@ use crate::job::Priority;
 
 use super::index::PoolIdx;
 use super::lane::Delivery;
+use super::number::{Blocked, Number};
 use super::scheduler::Scheduler;
 
 /// How often bulk jobs are looked at while there is no place for them.
@@ -65,9 +66,17 @@ impl Scheduler {
         able.peek().is_some() && able.all(|number| number.is_at_limit)
     }
 
+    /// Whether jobs of this pool that wait for places of one portfolio may come out to go by another. A number that is
+    /// tried after a hold has room for one job, and may be held again: nobody comes out for it.
+    pub(super) fn may_let_out(&self, pool: PoolIdx) -> bool {
+        let pool = &self.pools[pool.slot()];
+        let is_sound = |number: &Number| number.has_places() && number.blocked == Blocked::No;
+        pool.has_places() && pool.numbers.iter().any(|number| is_sound(self.number(*number)))
+    }
+
     /// Whether jobs that wait for places of one portfolio may go by a number of another.
     pub(super) fn has_ways_round_limits(&self) -> bool {
-        let pools = self.pools.iter().filter(|pool| pool.has_places());
+        let pools = self.pools().filter(|(pool, _)| self.may_let_out(*pool)).map(|(pool, _)| &self.pools[pool.slot()]);
         pools.flat_map(|pool| &pool.numbers).any(|number| self.number(*number).is_at_limit)
     }
 

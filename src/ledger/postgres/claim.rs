@@ -158,8 +158,8 @@ pub(super) async fn claim(tx: &Tx<'_>, ask: &Ask) -> Result<Claimed, LedgerError
     for hold in &pass.opened {
         holds::drop_if_empty(tx, *hold).await?;
     }
-    let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > ask.now).min();
-    pass.finish(next_due, known.has_lifted).await
+    let let_out_at = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > ask.now).min();
+    pass.finish(let_out_at, known.has_lifted).await
 }
 
 impl Pass<'_> {
@@ -291,9 +291,9 @@ impl Pass<'_> {
     }
 
     /// Puts the answer together, with what each lane has left.
-    async fn finish(self, next_due: Option<Timestamp>, has_lifted: bool) -> Result<Claimed, LedgerError> {
+    async fn finish(self, let_out_at: Option<Timestamp>, has_lifted: bool) -> Result<Claimed, LedgerError> {
         let asked = self.ask.rooms.len();
-        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; asked], dues: vec![None; asked], next_due };
+        let mut claimed = Claimed { rows: Vec::new(), more: vec![false; asked], dues: vec![None; asked], let_out_at };
         if !self.queues.is_empty() {
             self.note_stalled(&mut claimed).await?;
         }
@@ -314,7 +314,6 @@ impl Pass<'_> {
                 due => due,
             };
             claimed.dues[lane.place] = due;
-            claimed.next_due = [claimed.next_due, due].into_iter().flatten().min();
         }
         taken.sort_unstable_by_key(|taken| taken.order);
         claimed.rows = taken.into_iter().map(|taken| taken.row).collect();

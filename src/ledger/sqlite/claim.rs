@@ -89,9 +89,9 @@ impl<'a> Pass<'a> {
         desk.lift_run_out(now)?;
         let (trials, queues) = (desk.holds_to_try(now)?, desk.queues()?);
         let known = desk.holds.known(&desk.conn)?;
-        let next_due = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
+        let let_out_at = known.all.iter().filter_map(|hold| hold.until).filter(|until| *until > now).min();
         let has_lifted = known.has_lifted;
-        let (opened, claimed) = (BTreeSet::new(), Claimed { next_due, ..Claimed::default() });
+        let (opened, claimed) = (BTreeSet::new(), Claimed { let_out_at, ..Claimed::default() });
         Ok(Self { desk, now, has_lifted, opened, trials, queues, ended: 0, claimed })
     }
 
@@ -251,8 +251,6 @@ impl Desk {
         for hold in &pass.opened {
             self.drop_if_empty(*hold)?;
         }
-        let dues = pass.claimed.dues.iter().copied();
-        pass.claimed.next_due = dues.chain([pass.claimed.next_due]).flatten().min();
         Ok(pass.claimed)
     }
 

@@ -71,7 +71,7 @@ pub async fn a_job_not_to_be_sent_yet_waits_for_its_time(ledger: &Ledger) {
     assert_eq!((row.state, row.reason, row.due_at), (State::Waiting, Some(Reason::NotBefore), Some(at(60))));
     let claimed = steps.claim(9, 9, at(59)).await;
     assert!(claimed.rows.is_empty());
-    assert_eq!((claimed.next_due, claimed.more), (Some(at(60)), vec![false]));
+    assert_eq!((claimed.dues, claimed.more), (vec![Some(at(60))], vec![false]));
     let claimed = steps.claim(9, 9, at(60)).await;
     assert_eq!((ids(&claimed), claimed.rows[0].due_at), (vec!["later".to_owned()], Some(at(60))));
 }

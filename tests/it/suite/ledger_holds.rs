@@ -118,7 +118,7 @@ pub async fn one_parked_row_comes_out_to_try_a_hold_whose_time_is_over(ledger: &
     let hold = steps.place(rest(NUMBER, at(30)), at(0)).await;
     park(&steps, &["a", "b"], hold.id).await;
     let early = steps.claim(9, 9, at(29)).await;
-    assert_eq!((early.rows.len(), early.next_due), (0, Some(at(30))));
+    assert_eq!((early.rows.len(), early.let_out_at), (0, Some(at(30))));
     let claimed = steps.claim(9, 9, at(30)).await;
     assert_eq!((ids(&claimed), claimed.rows[0].released), (vec!["a".to_owned()], Some(hold.id)));
     assert!(steps.claim(9, 9, at(31)).await.rows.is_empty());
@@ -144,7 +144,7 @@ pub async fn a_hold_that_needs_no_trial_runs_out_by_itself(ledger: &Ledger) {
     let hold = steps.place(until.clone(), at(0)).await;
     park(&steps, &["a"], hold.id).await;
     let claimed = steps.claim(9, 9, at(29)).await;
-    assert_eq!((claimed.rows.len(), claimed.next_due), (0, Some(at(30))));
+    assert_eq!((claimed.rows.len(), claimed.let_out_at), (0, Some(at(30))));
     assert_eq!(ids(&steps.claim(9, 9, at(30)).await), ["a"]);
     assert!(ledger.holds().await.expect("listed").is_empty());
     steps.place(until, at(0)).await;

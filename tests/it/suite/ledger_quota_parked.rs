@@ -21,12 +21,12 @@ pub async fn parked_jobs_come_out_as_places_are_freed(bench: &Bench) {
     for now in [2 * HOUR + 9, DAY + 59] {
         let claimed = steps.claim(9, 9, at(now)).await;
         assert_eq!((claimed.rows.len(), claimed.more), (0, vec![false]));
-        assert_eq!(claimed.next_due, Some(at(DAY + 60)));
+        assert_eq!(claimed.let_out_at, Some(at(DAY + 60)));
     }
     let claimed = steps.claim(9, 9, at(DAY + 60)).await;
     assert_eq!((ids(&claimed), &claimed.more), (vec!["a".to_owned()], &vec![false]));
     assert_eq!((claimed.rows[0].released, claimed.rows[0].due_at), (hold, None));
-    assert_eq!(claimed.next_due, Some(at(DAY + HOUR + 60)));
+    assert_eq!(claimed.let_out_at, Some(at(DAY + HOUR + 60)));
     assert_eq!(quota(&bench, DAY + 60).await.map(|row| (row.taken, row.parked)), Some((2, 2)));
     assert_eq!(ids(&steps.claim(9, 9, at(DAY + HOUR + 60)).await), ["b"]);
     for (name, n) in [("a", 11), ("b", 12)] {
@@ -47,7 +47,7 @@ pub async fn the_most_urgent_come_out_first(bench: &Bench) {
     let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
     assert_eq!((ids(&claimed), claimed.more), (vec!["urgent".to_owned()], vec![false; 3]));
     let now = 2 * DAY + 120;
-    assert_eq!(claimed.next_due, Some(at(now)));
+    assert_eq!(claimed.let_out_at, Some(at(now)));
     let claimed = bench.claim(steps.worker, lanes(), at(now)).await.expect("claimed");
     assert_eq!(ids(&claimed), ["high"]);
 }
@@ -77,7 +77,7 @@ pub async fn the_reserve_stays_when_rows_are_let_out(bench: &Bench) {
     park(&steps, letter("normal", 11), 1).await;
     park(&steps, with(Priority::Bulk, letter("bulk", 12)), 1).await;
     let claimed = steps.claim(9, 9, at(2)).await;
-    assert_eq!((claimed.rows.len(), claimed.next_due), (0, Some(at(DAY + 60))));
+    assert_eq!((claimed.rows.len(), claimed.let_out_at), (0, Some(at(DAY + 60))));
     let lanes = vec![lane(Priority::Bulk, 9, 9), lane(Priority::Normal, 9, 9)];
     let claimed = bench.claim(steps.worker, lanes, at(DAY + 60)).await.expect("claimed");
     assert_eq!((ids(&claimed), claimed.more), (vec!["normal".to_owned()], vec![false, false]));
@@ -137,7 +137,7 @@ pub async fn a_raised_limit_lets_out_as_many_more(bench: &Bench) {
     say_limit(&bench, MessagingLimit::Of(3), 2).await;
     hear(&mut signals, |signal| signal.work > before.work).await;
     let claimed = steps.claim(9, 9, at(2)).await;
-    assert_eq!((ids(&claimed), claimed.next_due), (vec!["a".to_owned(), "b".to_owned()], Some(at(DAY + 60))));
+    assert_eq!((ids(&claimed), claimed.let_out_at), (vec!["a".to_owned(), "b".to_owned()], Some(at(DAY + 60))));
     assert_eq!(quota(&bench, 2).await.map(|row| (row.limit, row.taken, row.parked)), Some((Some(3), 3, 1)));
     say_limit(&bench, MessagingLimit::Of(5), 3).await;
     drop(go(ask(&steps, with(Priority::Urgent, letter("fresh", 4)), 3).await));
@@ -155,7 +155,7 @@ pub async fn a_limit_that_is_gone_lets_out_all_at_the_pace_of_claims(bench: &Ben
     let claimed = steps.claim(1, 1, at(2)).await;
     assert_eq!((ids(&claimed), claimed.more), (vec!["a".to_owned(), "b".to_owned()], vec![true]));
     let claimed = steps.claim(1, 1, at(2)).await;
-    assert_eq!((ids(&claimed), claimed.more, claimed.next_due), (vec!["c".to_owned()], vec![false], None));
+    assert_eq!((ids(&claimed), claimed.more, claimed.let_out_at), (vec!["c".to_owned()], vec![false], None));
     for (name, n) in [("a", 11), ("b", 12), ("c", 13)] {
         drop(go(ask_claimed(&steps, letter(name, n), 3).await));
     }

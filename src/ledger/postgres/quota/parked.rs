@@ -148,7 +148,7 @@ impl Pass<'_> {
                 continue;
             }
             let freed = next_freed(tx, &tx.desk.quota, portfolio, now).await?;
-            claimed.next_due = [claimed.next_due, freed].into_iter().flatten().min();
+            claimed.let_out_at = [claimed.let_out_at, freed].into_iter().flatten().min();
         }
         Ok(())
     }

@@ -217,7 +217,7 @@ impl Pass<'_> {
                 continue;
             }
             let freed = desk.next_freed(&queue.portfolio, now)?;
-            self.claimed.next_due = [self.claimed.next_due, freed].into_iter().flatten().min();
+            self.claimed.let_out_at = [self.claimed.let_out_at, freed].into_iter().flatten().min();
         }
         Ok(more)
     }
