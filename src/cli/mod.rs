@@ -22,6 +22,7 @@ mod migrate;
 mod numbers;
 mod optouts;
 mod output;
+mod portfolios;
 mod progress;
 mod read;
 mod run;

@@ -1,6 +1,6 @@
 //! Which numbers send, in which pools, and how fast.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::form;
@@ -168,7 +168,26 @@ impl PoolConfig {
                 reader.tell(&format!("pools[{index}].name"), "each pool has a name of its own");
             }
         }
+        Self::tell_of_shared(reader, &pools, numbers.as_deref().unwrap_or(&[]));
         Ok(pools)
+    }
+
+    /// A number has one pool.
+    fn tell_of_shared(reader: &mut Reader, pools: &[Self], known: &[NumberConfig]) {
+        let mut pool_of: BTreeMap<String, &str> = BTreeMap::new();
+        for (index, pool) in pools.iter().enumerate() {
+            for text in &pool.numbers {
+                let digits = || text.chars().filter(char::is_ascii_digit).collect();
+                let number = known.iter().find(|number| number.is_named(text)).map_or_else(digits, |it| it.id.clone());
+                match pool_of.insert(number, &pool.name) {
+                    Some(other) if other != pool.name => {
+                        let message = format!("{text:?} is in pool {other} already: a number has one pool");
+                        reader.tell(&format!("pools[{index}].numbers"), message);
+                    }
+                    Some(_) | None => {}
+                }
+            }
+        }
     }
 
     fn read(reader: &mut Reader, index: usize, known: &[NumberConfig]) -> Result<Self, Told> {
@@ -182,7 +201,13 @@ impl PoolConfig {
             if form::meta_id(text).is_err() && DisplayNumber::parse(text).is_err() {
                 reader.tell(&key, format!("{text:?} is neither an id of Meta's nor a phone number"));
             } else if !known.is_empty() && !known.iter().any(|number| number.is_named(text)) {
-                reader.tell(&key, format!("{text:?} is not in [[numbers]], which lists all that may send"));
+                reader.tell(
+                    &key,
+                    format!(
+                        "{text:?} is not among the numbers that may send: [[numbers]], PHONE_NUMBERS and \
+                         WHATSAPP_PHONE_NUMBER_ID list all of them"
+                    ),
+                );
             }
             if numbers[..at].contains(text) {
                 reader.tell(&key, format!("{text:?} is listed twice"));

@@ -15,7 +15,7 @@ use crate::job::NumberId;
 use crate::ledger::{Ledger, LedgerError};
 
 use super::accounts::{Account, accounts};
-use super::members::{self, Acquainted, Member};
+use super::members::{self, Acquainted, Member, Pools};
 use super::survey::Survey;
 
 /// So long a start waits for what it could also do without.
@@ -61,7 +61,15 @@ pub enum DiscoverError {
 /// The fleet of this configuration.
 pub async fn discover(config: &Config, reads: &Reads, ledger: &Ledger) -> Result<Vec<Member>, DiscoverError> {
     if config.numbers.is_empty() {
-        return found(config, reads, ledger).await;
+        let found = found(config, reads, ledger).await?;
+        warn_of_strangers(config, &found);
+        return Ok(found);
+    }
+    if config.fleet.discover == Discover::All {
+        tracing::warn!(
+            "fleet.discover = \"all\" counts for nothing beside a list: only the numbers of [[numbers]], PHONE_NUMBERS \
+             and WHATSAPP_PHONE_NUMBER_ID send"
+        );
     }
     let known = Acquainted::of(config, ledger).await?;
     // Without an answer the numbers go on with what is known: the schedule asks again.
@@ -70,6 +78,16 @@ pub async fn discover(config: &Config, reads: &Reads, ledger: &Ledger) -> Result
     let member =
         |number| members::listed(config, number, &known).ok_or_else(|| DiscoverError::NoCredential(number.id.clone()));
     config.numbers.iter().map(member).collect()
+}
+
+/// A pool may list a number that joins later, or that was misspelt.
+fn warn_of_strangers(config: &Config, found: &[Member]) {
+    let pools = Pools::new(config);
+    for (text, pool) in pools.listed() {
+        if !found.iter().any(|member| pools.means(text, member.id.as_str(), &member.display)) {
+            tracing::warn!("pool {pool} lists {text}, and no account lists such a number: nobody sends by it");
+        }
+    }
 }
 
 /// Reads what the ledger does not know of the listed numbers.
@@ -166,6 +184,9 @@ async fn numbers_of(
         Ok(survey) => {
             let portfolio = known.portfolio_of(&account.waba);
             survey.keep(ledger, Some(&portfolio), now).await?;
+            if survey.numbers.is_empty() {
+                tracing::warn!("account {} lists no number, as token {} sees it", account.waba, account.token.name);
+            }
             let ids = survey.numbers.iter().filter_map(|number| number.id.parse().ok());
             Ok(ids.map(|id| (account.waba.clone(), id)).collect())
         }

@@ -73,6 +73,16 @@ impl Pools {
         listed.cloned().unwrap_or_else(PoolName::default_pool)
     }
 
+    /// What the pools list, and where.
+    pub fn listed(&self) -> impl Iterator<Item = (&str, &PoolName)> {
+        self.pool_of.iter().map(|(number, pool)| (number.as_str(), pool))
+    }
+
+    /// Whether a pool that lists this means a number.
+    pub fn means(&self, listed: &str, id: &str, display: &str) -> bool {
+        listed == id || listed == digits(display)
+    }
+
     /// A directory of these numbers.
     pub fn directory<'a>(&self, numbers: impl IntoIterator<Item = (&'a NumberId, &'a str)>) -> Directory {
         let mut directory = Directory::new(self.names.iter().cloned());

@@ -53,8 +53,44 @@ pub struct QuotaRow {
     pub limit: Option<u64>,
     /// How many of these places are taken, those that something else has among them.
     pub taken: u64,
+    /// How many of all places are kept for `urgent` and `high`.
+    pub reserve: u64,
+    /// When a place is free for `normal` and `bulk`, if nothing else changes; none: never, or there is no limit.
+    pub ordinary_at: Option<Timestamp>,
+    /// The same for `urgent` and `high`.
+    pub urgent_at: Option<Timestamp>,
     /// How many jobs wait for one.
     pub parked: u64,
+}
+
+impl QuotaRow {
+    /// How a portfolio stands of whose places so many are counted in each slot, the earliest first.
+    pub(super) fn new(
+        (portfolio, limit): (String, Option<u64>),
+        slots: &[(i64, u64)],
+        parked: u64,
+        rules: &QuotaRules,
+        now: Timestamp,
+    ) -> Self {
+        let at = |priority| rules.place_at(limit?, slots, priority, now);
+        Self {
+            taken: rules.taken(slots.iter().map(|(_, n)| n).sum()),
+            reserve: limit.map_or(0, |limit| limit - rules.share(limit, Priority::Bulk)),
+            ordinary_at: at(Priority::Bulk),
+            urgent_at: at(Priority::Urgent),
+            portfolio,
+            limit,
+            parked,
+        }
+    }
+
+    /// When a place is free for jobs of this priority.
+    pub const fn place_at(&self, priority: Priority) -> Option<Timestamp> {
+        match priority {
+            Priority::Urgent | Priority::High => self.urgent_at,
+            Priority::Normal | Priority::Bulk => self.ordinary_at,
+        }
+    }
 }
 
 impl Default for QuotaRules {
@@ -86,6 +122,18 @@ impl QuotaRules {
             Priority::Urgent | Priority::High => limit,
             Priority::Normal | Priority::Bulk => limit - ((limit as f64 * self.reserve).ceil() as u64).min(limit),
         }
+    }
+
+    /// When a place is free for jobs of this priority, with so many counted in each slot, the earliest first.
+    fn place_at(&self, limit: u64, slots: &[(i64, u64)], priority: Priority, now: Timestamp) -> Option<Timestamp> {
+        let mut counted: u64 = slots.iter().map(|(_, n)| n).sum();
+        if self.free(limit, counted, priority) > 0 {
+            return Some(now);
+        }
+        slots.iter().find_map(|(slot, n)| {
+            counted -= n;
+            (self.free(limit, counted, priority) > 0).then(|| self.freed_at(*slot))
+        })
     }
 
     /// The slot in which a place taken until `window` after this moment is counted.
@@ -271,6 +319,24 @@ mod tests {
         assert_eq!(after(&line), [false, true, true, true]);
         line.learn("one", std::iter::empty());
         assert_eq!(after(&line), [false, true, true, true]);
+    }
+
+    #[test]
+    fn the_next_place_is_free_when_enough_slots_are_over() {
+        let now = Timestamp::from_millis(2 * 86_400_000);
+        let slot = RULES.slot(now);
+        let slots = [(slot - 3, 10), (slot - 2, 20), (slot, 220)];
+        let row = |limit| QuotaRow::new(("p".to_owned(), limit), &slots, 7, &RULES, now);
+        let full = row(Some(250));
+        assert_eq!((full.taken, full.reserve, full.parked), (250, 25, 7));
+        assert_eq!(full.place_at(Priority::High), Some(RULES.freed_at(slot - 3)));
+        assert_eq!(
+            full.place_at(Priority::Normal),
+            Some(RULES.freed_at(slot - 2)),
+            "230 are left of 225 after the first"
+        );
+        assert_eq!(row(Some(2_000)).place_at(Priority::Bulk), Some(now));
+        assert_eq!((row(None).place_at(Priority::Bulk), row(Some(0)).place_at(Priority::Urgent)), (None, None));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::html::{Escaped, grouped, relative, spaced, span};
 use super::status::{HoldStatus, LaneStatus, NumberStatus, StatusSnapshot};
 use crate::clock::Timestamp;
-use crate::hold::Effect;
+use crate::hold::{Effect, Scope};
 use crate::metrics::Rating;
 use crate::outcome::State;
 
@@ -69,7 +69,14 @@ fn verdict(status: &StatusSnapshot, silence: Option<Duration>, now: Timestamp) -
         (able, all) if able < all => ("warn", format!("Ready, and {able} of {all} numbers may send")),
         _ => ("good", "Ready, and every number may send".to_owned()),
     };
-    format!("<div class=\"verdict {class}\">{words}</div>")
+    let at_limit = status.holds.iter().filter(|hold| hold.scope == Scope::Quota);
+    let at_limit: Vec<String> = at_limit.map(|hold| Escaped(&hold.subject).to_string()).collect();
+    if at_limit.is_empty() {
+        return format!("<div class=\"verdict {class}\">{words}</div>");
+    }
+    let class = if class == "good" { "warn" } else { class };
+    let limits = format!("messaging limit reached, new people wait for places: portfolio {}", at_limit.join(", "));
+    format!("<div class=\"verdict {class}\">{words}<ul><li>{limits}</li></ul></div>")
 }
 
 fn tiles(status: &StatusSnapshot) -> String {
@@ -172,7 +179,8 @@ fn holds(holds: &[HoldStatus], now: Timestamp) -> String {
             Effect::Wait => "jobs wait",
             Effect::End => "jobs end, unsent",
         };
-        let until = hold.until.map_or_else(|| "until lifted".to_owned(), |until| relative(until, now));
+        let without_end = if hold.scope == Scope::Quota { "as places fall free" } else { "until lifted" };
+        let until = hold.until.map_or_else(|| without_end.to_owned(), |until| relative(until, now));
         format!(
             "<td>{}</td><td>{} {}</td><td>{}</td><td>{effect}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{until}</td>",
             hold.id,
@@ -235,6 +243,23 @@ mod tests {
         ] {
             assert!(page.contains(words), "«{words}» is missing in\n{page}");
         }
+    }
+
+    #[test]
+    fn a_portfolio_at_its_limit_is_told_of_at_the_top() {
+        let mut status = busy(NOW);
+        for number in &mut status.numbers {
+            number.blocked = None;
+        }
+        let page = render(&status, None, NOW);
+        assert!(page.contains("<div class=\"verdict good\">Ready, and every number may send</div>"), "{page}");
+        let limit =
+            HoldStatus { scope: Scope::Quota, subject: "700".to_owned(), until: None, ..status.holds[0].clone() };
+        status.holds.push(limit);
+        let page = render(&status, None, NOW);
+        let words = "verdict warn\">Ready, and every number may send<ul><li>messaging limit reached, new people wait for \
+                     places: portfolio 700</li></ul>";
+        assert!(page.contains(words) && page.contains("as places fall free"), "{page}");
     }
 
     #[test]

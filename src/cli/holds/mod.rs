@@ -78,6 +78,7 @@ pub fn covers(cover: &Cover) -> String {
 /// When a hold ends, and by whom.
 pub fn until(hold: &Hold, now: Timestamp) -> String {
     match (hold.until, hold.probe) {
+        (None, _) if hold.cover.scope == Scope::Quota => "places fall free".to_owned(),
         (None, _) => "lifted".to_owned(),
         (Some(at), true) if at <= now => "the next job tries it".to_owned(),
         (Some(at), true) => format!("{}, then a job tries it", relative(at, now)),

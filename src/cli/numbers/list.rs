@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::cli::context::{Context, field, known_numbers};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Column, Output, counts, words};
+use crate::cli::portfolios::Portfolios;
 use crate::cli::wording::{Count, say};
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
-use crate::fleet::Pools;
 use crate::hold::{Hold, Scope};
 use crate::job::NumberId;
 use crate::ledger::{FleetRow, Ledger, QuotaRow};
@@ -59,6 +59,8 @@ struct Quota {
     left: Option<u64>,
     /// Jobs that wait for a place.
     parked: u64,
+    /// When a place is free for `normal` and `bulk` jobs.
+    next_place_at: Option<Timestamp>,
 }
 
 const COLUMNS: &[Column<Listed>] = &[
@@ -80,9 +82,7 @@ const COLUMNS: &[Column<Listed>] = &[
 /// What the rows are made of.
 struct Known<'a> {
     config: &'a Config,
-    pools: Pools,
-    read: BTreeMap<String, FleetRow>,
-    portfolio_of: BTreeMap<String, String>,
+    portfolios: Portfolios<'a>,
     quotas: Vec<QuotaRow>,
     holds: Vec<Hold>,
     /// Who owns a number, and until when.
@@ -107,20 +107,13 @@ pub(super) async fn run(context: &Context) -> anyhow::Result<Exit> {
 impl<'a> Known<'a> {
     async fn read(config: &'a Config, ledger: &Ledger) -> anyhow::Result<Self> {
         let now = clock::now();
-        let read = ledger.fleet_list("number".to_owned()).await?;
-        let wabas = ledger.fleet_list("waba".to_owned()).await?;
         let owned = ledger.leases(now.wall).await?.into_iter().filter_map(|lease| {
             let owner = lease.owner?.0;
             Some((lease.name, (owner, now.wall + lease.left)))
         });
         Ok(Self {
             config,
-            pools: Pools::new(config),
-            read: read.into_iter().map(|row| (row.id.clone(), row)).collect(),
-            portfolio_of: wabas
-                .into_iter()
-                .filter_map(|row| Some((row.id.clone(), field(&row, "portfolio")?)))
-                .collect(),
+            portfolios: Portfolios::read(config, ledger).await?,
             quotas: ledger.quotas(now.wall).await?,
             holds: ledger.holds().await?,
             owners: owned.collect(),
@@ -129,12 +122,11 @@ impl<'a> Known<'a> {
     }
 
     fn listed(&self, id: NumberId, display: String) -> Listed {
-        let fields = self.read.get(id.as_str());
+        let fields = self.portfolios.fields(&id);
         let of_meta = |name: &str| fields.and_then(|row| field(row, name));
         let configured = self.config.numbers.iter().find(|number| number.id == id.as_str());
-        let waba = configured.and_then(|number| number.waba.clone());
-        let waba = waba.or_else(|| fields.map(|row| row.parent.clone()).filter(|parent| !parent.is_empty()));
-        let portfolio = waba.as_ref().and_then(|waba| self.portfolio_of.get(waba)).map_or("", String::as_str);
+        let waba = self.portfolios.waba(&id);
+        let portfolio = self.portfolios.of(waba.as_deref());
         let (owner, leased_until) = self.owners.get(&leases::name(id.as_str())).copied().unzip();
         let now = owner.and_then(|owner| self.live.get(&(owner.to_string(), id.to_string())).cloned());
         let quota = self.quotas.iter().find(|row| row.portfolio == portfolio).map(Quota::from);
@@ -144,7 +136,7 @@ impl<'a> Known<'a> {
             of_meta("throughput.level")
         };
         Listed {
-            pool: self.pools.of(id.as_str(), &display).to_string(),
+            pool: self.portfolios.pool(&id, &display).to_string(),
             owner,
             leased_until,
             quality: of_meta("quality_rating"),
@@ -155,7 +147,7 @@ impl<'a> Known<'a> {
             why: why(owner, now.as_ref(), quota.as_ref()),
             now,
             quota,
-            holds: self.holds.iter().filter(|hold| is_over(hold, &id, waba.as_deref(), portfolio)).cloned().collect(),
+            holds: self.holds_over(&Facts { id: &id, waba: waba.as_deref(), portfolio }),
             waba,
             id,
             display,
@@ -163,11 +155,30 @@ impl<'a> Known<'a> {
     }
 }
 
+/// Whose a number is, as holds name it.
+struct Facts<'a> {
+    id: &'a NumberId,
+    waba: Option<&'a str>,
+    portfolio: &'a str,
+}
+
+impl Known<'_> {
+    /// The holds over a number, those that stop all of it first.
+    fn holds_over(&self, facts: &Facts<'_>) -> Vec<Hold> {
+        let credential = self.portfolios.credential(facts.id);
+        let is_over = |hold: &&Hold| is_over(hold, facts, credential.as_deref());
+        let mut holds: Vec<Hold> = self.holds.iter().filter(is_over).cloned().collect();
+        holds.sort_by_key(|hold| hold.cover.scope == Scope::Quota || !hold.cover.is_whole());
+        holds
+    }
+}
+
 impl From<&QuotaRow> for Quota {
     fn from(row: &QuotaRow) -> Self {
-        let QuotaRow { portfolio, limit, taken, parked } = row;
+        let QuotaRow { portfolio, limit, taken, parked, ordinary_at, .. } = row;
         let left = limit.map(|limit| limit.saturating_sub(*taken));
-        Self { portfolio: portfolio.clone(), limit: *limit, taken: *taken, left, parked: *parked }
+        let (portfolio, next_place_at) = (portfolio.clone(), *ordinary_at);
+        Self { portfolio, limit: *limit, taken: *taken, left, parked: *parked, next_place_at }
     }
 }
 
@@ -187,14 +198,15 @@ fn is_on_business_app(row: &FleetRow) -> bool {
 }
 
 /// Whether a hold is over all of a number, or over a part of what it may send.
-fn is_over(hold: &Hold, id: &NumberId, waba: Option<&str>, portfolio: &str) -> bool {
-    let subject = hold.cover.subject.as_str();
+fn is_over(hold: &Hold, facts: &Facts<'_>, credential: Option<&str>) -> bool {
+    let (Facts { id, waba, portfolio }, subject) = (facts, hold.cover.subject.as_str());
     match hold.cover.scope {
         Scope::Everything => true,
         Scope::Number => subject == id.as_str(),
-        Scope::Waba => Some(subject) == waba,
-        Scope::Portfolio | Scope::Quota => subject == portfolio,
-        Scope::Credential | Scope::Template | Scope::Recipient | Scope::Campaign => false,
+        Scope::Waba => Some(subject) == *waba,
+        Scope::Portfolio | Scope::Quota => subject == *portfolio,
+        Scope::Credential => Some(subject) == credential,
+        Scope::Template | Scope::Recipient | Scope::Campaign => false,
     }
 }
 
@@ -237,7 +249,14 @@ mod tests {
             health: 1.0,
             failures: 0,
         };
-        let quota = |taken| Quota::from(&QuotaRow { portfolio: "p".to_owned(), limit: Some(250), taken, parked: 3 });
+        let quota = |taken| Quota {
+            portfolio: "p".to_owned(),
+            limit: Some(250),
+            taken,
+            left: Some(250_u64.saturating_sub(taken)),
+            parked: 3,
+            next_place_at: None,
+        };
         let (owner, idle) = (Some(Uuid::nil()), live(Why::NoWork));
         assert_eq!(why(None, None, None), Some(Why::NotLeased));
         assert_eq!(why(owner, None, None), None);

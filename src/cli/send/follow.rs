@@ -33,6 +33,7 @@ const OVERDUE: Duration = Duration::from_secs(6);
 
 /// Until the job has ended.
 pub async fn follow(context: &Context, ledger: &Ledger, answer: &Answer) -> anyhow::Result<Exit> {
+    let config = context.config()?;
     let mut signals = ledger.signals();
     let mut said = None;
     loop {
@@ -42,7 +43,7 @@ pub async fn follow(context: &Context, ledger: &Ledger, answer: &Answer) -> anyh
         let mut row = row.ok_or_else(|| anyhow!("job {} is gone from the ledger", answer.id))?;
         let stand = Stand::of(&row, clock::now().wall);
         if said.as_ref() != Some(&stand) {
-            say(line(&row, &show::explain(ledger, &row).await?));
+            say(line(&row, &show::explain(&config, ledger, &row).await?));
             said = Some(stand);
         }
         if row.state.has_ended() {

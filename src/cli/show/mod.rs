@@ -2,6 +2,8 @@
 
 mod why;
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -10,16 +12,17 @@ use super::exit::Exit;
 use super::holds::mask;
 use super::job_name::{find, full_name, none};
 use super::output::{Column, Output, counts, facts, table, words};
+use super::portfolios::Portfolios;
 use super::wording::{Count, masked, moment, relative, say};
 use crate::app;
 use crate::clock::{self, Timestamp};
 use crate::config::Config;
 use crate::graph::{Path, codes};
 use crate::hold::{Hold, Scope};
-use crate::ledger::{JobRow, Ledger, TrailEntry};
+use crate::ledger::{JobRow, Ledger, QuotaRow, TrailEntry};
 use crate::outcome::Reason;
 
-use why::why;
+use why::{Around, why};
 
 /// Flags of `tidegate show`.
 #[derive(Args, Debug)]
@@ -44,6 +47,8 @@ struct Shown {
     ahead: Option<u32>,
     /// Holds that it will meet, besides the one it is parked under.
     holds: Vec<Hold>,
+    /// The messaging limits that it waits for.
+    limits: Vec<QuotaRow>,
     /// Its waits and retries.
     trail: Vec<TrailEntry>,
 }
@@ -65,7 +70,7 @@ impl Show {
         let Some(row) = find(&ledger, &self.job).await? else {
             return not_seen(&config, &self.job).await;
         };
-        let mut shown = gather(&ledger, row).await?;
+        let mut shown = gather(&config, &ledger, row).await?;
         if !self.full {
             shown.job.recipient = masked(&shown.job.recipient);
             shown.job.hold.iter_mut().chain(&mut shown.holds).for_each(mask);
@@ -88,11 +93,11 @@ async fn not_seen(config: &Config, job: &str) -> anyhow::Result<Exit> {
 }
 
 /// Why a job is where it is, with all that the ledger knows.
-pub async fn explain(ledger: &Ledger, job: &JobRow) -> anyhow::Result<String> {
-    Ok(gather(ledger, job.clone()).await?.why)
+pub async fn explain(config: &Config, ledger: &Ledger, job: &JobRow) -> anyhow::Result<String> {
+    Ok(gather(config, ledger, job.clone()).await?.why)
 }
 
-async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
+async fn gather(config: &Config, ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
     let now = clock::now().wall;
     let standing = if job.state.has_ended() { Vec::new() } else { ledger.holds().await? };
     // A hold that was lifted lets its jobs out at the pace of claims; until then they still name it.
@@ -101,8 +106,29 @@ async fn gather(ledger: &Ledger, mut job: JobRow) -> anyhow::Result<Shown> {
         .filter(|parked| parked.cover.scope == Scope::Recipient || standing.iter().any(|hold| hold.id == parked.id));
     let trail = ledger.trail(job.key).await?;
     let ahead = if job.state.has_ended() { None } else { ledger.waiting_ahead(job.key, now).await? };
-    let holds = in_its_way(standing, &job);
-    Ok(Shown { meaning: job.code.and_then(meaning), why: why(&job, &holds, ahead, now), ahead, holds, trail, job })
+    let limits = limits_on(config, ledger, &standing, &job).await?;
+    let around = Around { holds: in_its_way(standing, &job), limits, ahead };
+    let (why, Around { holds, limits, ahead }) = (why(&job, &around, now), around);
+    Ok(Shown { meaning: job.code.and_then(meaning), why, ahead, holds, limits, trail, job })
+}
+
+/// The messaging limits that a job waits for: that of the portfolio under whose hold it is, or those of all portfolios
+/// that send for its pool, if each of them is at its limit.
+async fn limits_on(config: &Config, ledger: &Ledger, standing: &[Hold], job: &JobRow) -> anyhow::Result<Vec<QuotaRow>> {
+    let at_limit = |portfolio: &str| {
+        standing.iter().any(|hold| hold.cover.scope == Scope::Quota && hold.cover.subject == portfolio)
+    };
+    let portfolios = match &job.hold {
+        Some(hold) if hold.cover.scope == Scope::Quota => BTreeSet::from([hold.cover.subject.clone()]),
+        Some(_) => BTreeSet::new(),
+        None if standing.iter().all(|hold| hold.cover.scope != Scope::Quota) => BTreeSet::new(),
+        None => Portfolios::read(config, ledger).await?.of_pool(&job.pool, ledger).await?,
+    };
+    if portfolios.is_empty() || !portfolios.iter().all(|portfolio| at_limit(portfolio)) {
+        return Ok(Vec::new());
+    }
+    let rows = ledger.quotas(clock::now().wall).await?.into_iter();
+    Ok(rows.filter(|row| portfolios.contains(&row.portfolio)).collect())
 }
 
 /// The holds that this job will meet whichever number takes it.

@@ -90,7 +90,16 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "a name of its own",
     ),
     ("[[pools]]\nname = \"a\"\nnumbers = [\"1\", \"1\"]", "pools[0].numbers", "listed twice"),
-    ("[[pools]]\nname = \"a\"\nnumbers = [\"2\"]\n[[numbers]]\nid = \"1\"", "pools[0].numbers", "not in [[numbers]]"),
+    (
+        "[[pools]]\nname = \"a\"\nnumbers = [\"15550001001\"]\n\n[[pools]]\nname = \"b\"\nnumbers = [\"+1 555 000 1001\"]",
+        "pools[1].numbers",
+        "is in pool a already",
+    ),
+    (
+        "[[pools]]\nname = \"a\"\nnumbers = [\"2\"]\n[[numbers]]\nid = \"1\"",
+        "pools[0].numbers",
+        "not among the numbers",
+    ),
     ("[[pools]]\nname = \"a\"\nnumbers = [\"shop\"]", "pools[0].numbers", "neither an id"),
     ("[fleet]\ndiscover = \"ALL\"", "fleet.discover", "allowed: sole, all, off"),
     ("[fleet]\nrefresh = \"100d\"", "fleet.refresh", "allowed: 1s to 1d"),

@@ -166,18 +166,20 @@ pub async fn what_workers_say_of_themselves_wakes_nobody_and_is_swept(ledger: &L
     ledger.fleet_put(vec![row("number", "1", "{}", at(0))]).await.expect("put");
     hear(&mut signals, |signal| signal.fleet > 0).await;
     let before = *signals.borrow_and_update();
-    for n in 0..3 {
-        ledger.fleet_put(vec![row(WORKER, "a", &format!("{{\"n\":{n}}}"), at(n))]).await.expect("put");
+    for n in 0..10 {
+        ledger.fleet_put(vec![row(WORKER, "a", &format!("{{\"n\":{n}}}"), at(2))]).await.expect("put");
     }
     ledger.fleet_put(vec![row(WORKER, "b", "{}", at(9)), row("number", "1", "{}", at(9))]).await.expect("put");
     let listed = ledger.fleet_list(WORKER.to_owned()).await.expect("listed");
-    assert_eq!(listed, [row(WORKER, "a", "{\"n\":2}", at(2)), row(WORKER, "b", "{}", at(9))]);
+    assert_eq!(listed, [row(WORKER, "a", "{\"n\":9}", at(2)), row(WORKER, "b", "{}", at(9))]);
     // The next signal is that of the hold.
     ledger.place(pause(NUMBER), at(9)).await.expect("placed");
     hear(&mut signals, |signal| signal.holds > before.holds).await;
-    assert_eq!(signals.borrow_and_update().fleet, before.fleet);
+    // What was said of the first number may come again, by notification and by a look; ten words would be ten more.
+    let after = *signals.borrow_and_update();
+    assert!(after.fleet < before.fleet + 10, "{} after {}", after.fleet, before.fleet);
     ledger.fleet_put(vec![row(WORKER, "b", "[]", at(9)), row("number", "1", "[]", at(9))]).await.expect("put");
-    hear(&mut signals, |signal| signal.fleet > before.fleet).await;
+    hear(&mut signals, |signal| signal.fleet > after.fleet).await;
     // Who has said nothing for 15 s is gone; numbers stay.
     ledger.sweep(at(20), WAIT, 100).await.expect("swept");
     assert_eq!(ledger.fleet_list(WORKER.to_owned()).await.expect("listed"), [row(WORKER, "b", "[]", at(9))]);

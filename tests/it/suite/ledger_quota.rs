@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate::hold::{Cover, Effect, Scope};
 use tidegate::job::Priority;
-use tidegate::ledger::{Account, AdmitRequest, Admitted, Ledger, QuotaRow, QuotaRules, Resolution, Routed, WorkerId};
+use tidegate::ledger::{Account, AdmitRequest, Admitted, Ledger, QuotaRules, Resolution, Routed, WorkerId};
 use tidegate::outcome::{Reason, State};
 use uuid::Uuid;
 
@@ -41,8 +41,10 @@ pub async fn as_many_people_are_written_to_as_the_limit_says(bench: &Bench) {
     assert_eq!(park(&steps, letter("to 5", 5), 2).await, hold);
     assert_eq!(bench.holds().await.expect("listed"), placed);
     assert_eq!(bench.signals().borrow().holds, holds);
-    let stands = QuotaRow { portfolio: OWN.to_owned(), limit: Some(3), taken: 3, parked: 2 };
-    assert_eq!(quota(bench, 3).await, Some(stands));
+    let stands = quota(bench, 3).await.expect("it was heard of");
+    assert_eq!((stands.limit, stands.taken, stands.parked), (Some(3), 3, 2));
+    let freed = stands.place_at(Priority::Normal).expect("in a day");
+    assert!(freed > at(DAY) && freed <= at(DAY + 120), "{freed}");
     assert!(steps.claim(9, 9, at(3)).await.rows.is_empty());
     assert!(bench.with_bodies().await.is_superset(&["to 4", "to 5"].map(str::to_owned).into()));
 }

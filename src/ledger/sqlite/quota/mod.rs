@@ -13,10 +13,12 @@ use crate::ledger::{LedgerError, MessagingLimit, PORTFOLIO, QuotaRow, QuotaRules
 
 /// How every portfolio stands that was heard of.
 const STANDING: &str = "SELECT p.id, (SELECT f.fields FROM fleet f WHERE f.kind = ?1 AND f.id = p.id),
-        (SELECT coalesce(sum(b.n), 0) FROM bucket b WHERE b.portfolio = p.id AND b.slot >= ?2),
         (SELECT count(*) FROM holds h CROSS JOIN waiting w ON w.held = h.id AND w.held > 0
          WHERE h.scope = 'quota' AND h.subject = p.id)
     FROM (SELECT id FROM fleet WHERE kind = ?1 UNION SELECT portfolio FROM bucket) p ORDER BY p.id";
+
+/// How many people are counted in each slot that is not over.
+const SLOTS: &str = "SELECT slot, n FROM bucket WHERE portfolio = ?1 AND slot >= ?2 AND n > 0 ORDER BY slot";
 
 impl Desk {
     /// How many people a portfolio may begin to write to; none: without a limit.
@@ -49,14 +51,21 @@ impl Desk {
 
 pub(super) fn list(conn: &Connection, rules: &QuotaRules, now: Timestamp) -> Result<Vec<QuotaRow>, LedgerError> {
     let mut find = conn.prepare_cached(STANDING)?;
-    let rows = find.query_map(params![PORTFOLIO, rules.first_slot(now)], |row| read(row, rules))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut count = conn.prepare_cached(SLOTS)?;
+    let mut rows = find.query([PORTFOLIO])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let fields: Option<String> = row.get(1)?;
+        let (portfolio, limit): (String, _) = (row.get(0)?, limit(fields.as_deref(), rules));
+        let slots = count.query_map(params![portfolio, rules.first_slot(now)], |row| Ok((row.get(0)?, n(row, 1)?)))?;
+        let slots = slots.collect::<Result<Vec<_>, _>>()?;
+        found.push(QuotaRow::new((portfolio, limit), &slots, n(row, 2)?, rules, now));
+    }
+    Ok(found)
 }
 
-fn read(row: &Row<'_>, rules: &QuotaRules) -> rusqlite::Result<QuotaRow> {
-    let limit = limit(row.get_ref(1)?.as_str_or_null()?, rules);
-    let count = |at: usize| row.get(at).map(|n: i64| u64::try_from(n).unwrap_or(0));
-    Ok(QuotaRow { portfolio: row.get(0)?, limit, taken: rules.taken(count(2)?), parked: count(3)? })
+fn n(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    row.get(at).map(|n: i64| u64::try_from(n).unwrap_or(0))
 }
 
 /// The limit of a portfolio whose row has these fields.
