@@ -203,9 +203,15 @@ impl Bench<'_> {
         if job.state.has_ended() {
             return Decision::Answer(Admitted::Ended(job.state));
         }
+        // Two copies of a job may have come to one worker, as its row and from the broker: each goes by its own.
+        let is_same_copy = match request.hand {
+            Hand::Claimed(worker) => job.row == RowOf::Worker(worker.0),
+            Hand::Delivered => job.row == RowOf::Nowhere || job.row == RowOf::Worker(Uuid::nil()),
+        };
         let is_same_attempt = job.state == State::Sending
             && job.number.as_ref() == Some(&request.number)
-            && job.fence == Some(request.fence.0);
+            && job.fence == Some(request.fence.0)
+            && is_same_copy;
         if request.again && is_same_attempt {
             return Decision::Again(job.attempt, job.charged);
         }

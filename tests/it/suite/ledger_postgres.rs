@@ -146,6 +146,17 @@ async fn an_ask_is_repeated_under_its_own_fence_only() {
 }
 
 #[tokio::test]
+async fn a_second_copy_from_the_broker_does_not_pass_for_the_one_that_is_being_sent() {
+    let bench = Bench::postgres().await;
+    let steps = Steps::new(&bench).await;
+    let first = steps.start(job("a"), at(0)).await;
+    // The broker delivered it again to the same worker, and the answers about both copies were lost.
+    let again = |request| AdmitRequest { again: true, ..request };
+    assert_eq!(steps.ask(again(steps.delivery(job("a"))), at(1)).await, Admitted::InFlight);
+    assert_eq!(steps.ask(again(steps.request(job("a"))), at(1)).await, Admitted::Go(first));
+}
+
+#[tokio::test]
 async fn a_schema_is_brought_up_only_where_that_is_allowed() {
     let schema = Schema::new();
     let refused = schema.open(Migrate::Check, Publish::Off).await.expect_err("a new schema");
