@@ -55,7 +55,8 @@ fn plan(seed: u64, numbers: usize, workers: usize, storm: Duration, measured: Du
     let numbers = (0..numbers).map(|n| NumberPlan { pool: n / POOL, per_second: PER_SECOND }).collect();
     let mut plan = Plan::calm(seed, workers, numbers, storm);
     plan.kills = 2 * u32::try_from(workers).expect("few");
-    plan.kills_apart = 3;
+    // Workers with more numbers make their calls no more often.
+    plan.kills_apart = if plan.numbers.len() > 100 { 1 } else { 3 };
     plan.call_fails = 0.000_1;
     plan.reply_lost = 0.000_1;
     plan.unconnected = 0.001;
